@@ -1,0 +1,124 @@
+# Every target is explained by its "##"; `make` alone lists them.
+# Needed: make and Python >= 3.11. Everything else goes into $(VENV), pinned and checked by hash.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/.installed-run
+DEV := $(VENV)/.installed-dev
+DEMO_DATA ?= demo-data
+
+# Two processes: the tests hold their own PostgreSQL server each.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := -n $(WORKERS) --dist worksteal
+# What must be covered to the last branch.
+WHOLE := */practicus_mfa/core/*,*/practicus_mfa/crypto/*
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# The targets of `make test` print in order; the tests share the two processors among themselves.
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+##@ Try it
+
+.PHONY: demo
+demo: $(RUN) ## show a key rotation for 1,500 users, in ./demo-data
+	@$(BIN)/practicus-mfa demo run --data-dir $(DEMO_DATA)
+
+##@ Test it
+
+.PHONY: test
+test: lint types imports tests ## everything below but cover and bench
+
+.PHONY: lint
+lint: $(DEV) ## style and layout of the code (ruff)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+.PHONY: types
+types: $(DEV) ## static types (mypy, strict)
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: $(DEV) ## which part may import which (import-linter)
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: tests
+tests: $(DEV) postgresql ## unit, property and integration tests in one run
+	$(PYTEST) $(PARALLEL) $(ARGS)
+
+.PHONY: unit
+unit: $(DEV) ## unit tests alone: quick, no server
+	$(PYTEST) tests/unit $(PARALLEL) $(ARGS)
+
+.PHONY: property
+property: $(DEV) ## what holds for all input (Hypothesis)
+	$(PYTEST) tests/property $(PARALLEL) $(ARGS)
+
+.PHONY: integration
+integration: $(DEV) postgresql ## with SQLite and a PostgreSQL server of the tests' own
+	$(PYTEST) tests/integration $(PARALLEL) $(ARGS)
+
+.PHONY: cover
+cover: $(DEV) postgresql ## the same tests, measured: core and crypto must be covered to the last branch
+	$(PYTEST) $(PARALLEL) --cov --cov-report= $(ARGS)
+	$(BIN)/coverage report
+	$(BIN)/coverage report --include='$(WHOLE)' --fail-under=100
+
+.PHONY: bench
+bench: $(DEV) postgresql ## measurements, one after the other (minutes)
+	$(PYTEST) tests/bench -s $(ARGS)
+
+.PHONY: postgresql
+postgresql: $(DEV)
+	@$(BIN)/python -m tests.support.postgres_programs
+
+##@ Work on it
+
+.PHONY: format
+format: $(DEV) ## bring the code into the house style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: hooks
+hooks: $(DEV) ## check each commit before it is made (pre-commit)
+	$(BIN)/pre-commit install
+
+.PHONY: changelog
+changelog: $(DEV) ## show what the next release's notes would say
+	@$(BIN)/towncrier build --draft --version next
+
+.PHONY: package
+package: $(DEV) ## build the wheel and the source archive into dist/
+	$(BIN)/python -m build --no-isolation
+
+# UPGRADE=1 takes the newest versions; else only what pyproject.toml asks for changes. PIP_FIND_LINKS would put
+# a folder of this machine into the result.
+LOCK := env -u PIP_FIND_LINKS uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header $(if $(UPGRADE),--upgrade)
+
+.PHONY: lock
+lock: ## pin what pyproject.toml asks for in requirements/ (needs uv; UPGRADE=1 for the newest)
+	$(LOCK) pyproject.toml -o requirements/run.txt
+	$(LOCK) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
+
+.PHONY: clean
+clean: ## remove what these targets made, but for the environment
+	rm -rf build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
+		.ruff_cache $(DEMO_DATA)
+	find operator tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## list these targets
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+$(RUN): requirements/run.txt requirements/build.txt pyproject.toml tools/environment.py
+	@$(PYTHON) tools/environment.py $(VENV) run
+
+$(DEV): requirements/dev.txt requirements/build.txt pyproject.toml tools/environment.py
+	@$(PYTHON) tools/environment.py $(VENV) dev
