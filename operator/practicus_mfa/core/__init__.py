@@ -1,0 +1,1 @@
+"""What must happen, given what is seen: pure, standard library only, no I/O."""

@@ -1,0 +1,109 @@
+"""Events: what changed between two published statuses, said once, when it changed.
+
+They are derived from the statuses alone, so a restart repeats none, and a rotation that ran through
+between two looks still tells of all its steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from practicus_mfa.core.observed import WorkSeen, WorkState
+from practicus_mfa.core.plan import Step
+from practicus_mfa.core.status import Manifest, conditions_of
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, for people: a Kubernetes Event, or a line on a terminal."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+ORDER: Final = tuple(Step)
+REACHED: Final = (
+    (Step.PROMOTE, "ReadersConverged", "Every reader can read with the new key."),
+    (Step.RETIRE, "MigrationCompleted", "Every row was opened under the active key."),
+    (Step.COMPLETE, "OldKeyRetired", "No row needs the old key; the database refuses it."),
+)
+"""What is said when a rotation reaches a step, or is found beyond it."""
+
+
+def events(before: Manifest, after: Manifest, work: WorkSeen, *, failed_before: bool) -> tuple[Event, ...]:
+    """Return what happened between two statuses.
+
+    Args:
+        before: The status as it was published last; empty at the very first time.
+        after: The status that is published now.
+        work: The workers; a failed attempt is told once.
+        failed_before: Whether that failure was there at the last look.
+    """
+    return (
+        *_rotation(before, after),
+        *_conditions(before, after),
+        *_removed_early(before, after),
+        *_work(work, failed_before=failed_before),
+        *_policy(before, after),
+    )
+
+
+def _rotation(before: Manifest, after: Manifest) -> Iterator[Event]:
+    rotation, was = _mapping(after, "rotation"), _mapping(before, "rotation")
+    number, migrated = rotation.get("id"), rotation.get("migrated")
+    if number is None:
+        return
+    same = was.get("id") == number
+    if not same:
+        yield Event("RotationStarted", f"Rotation {number} began.")
+    active = after.get("activeKeyID")
+    if active != before.get("activeKeyID") and before.get("activeKeyID"):
+        yield Event("KeyPromoted", f"Key {active} is the active key now.")
+    from_step = _place(was.get("step")) if same else -1
+    to_step = _place(rotation.get("step"))
+    for step, reason, message in REACHED:
+        if from_step < _place(step) <= to_step:
+            count = f" {migrated:,} rows were re-encrypted." if reason == "MigrationCompleted" else ""
+            yield Event(reason, f"Rotation {number}: {message}{count}")
+
+
+def _place(step: object) -> int:
+    """Return how far a step is in a rotation; before all of them where it is none."""
+    return ORDER.index(Step(step)) if isinstance(step, str) and step in ORDER else -1
+
+
+def _conditions(before: Manifest, after: Manifest) -> Iterator[Event]:
+    told_as = {"UnknownKey": "UnknownKeyFound", "CorruptRows": "CorruptRowsFound"}
+    was, now = _condition(before, "DataUpToDate"), _condition(after, "DataUpToDate")
+    reason = now.get("reason", "")
+    if reason in told_as and was.get("reason") != reason:
+        yield Event(told_as[reason], now["message"], warning=True)
+
+
+def _removed_early(before: Manifest, after: Manifest) -> Iterator[Event]:
+    marker = "removed from values.yaml too early"
+    now = _condition(after, "OldKeyRetirable").get("message", "")
+    if marker in now and marker not in _condition(before, "OldKeyRetirable").get("message", ""):
+        yield Event("OldKeyRemovedEarly", now, warning=True)
+
+
+def _work(work: WorkSeen, *, failed_before: bool) -> Iterator[Event]:
+    if work.state is WorkState.FAILED and not failed_before:
+        yield Event("MigrationJobFailed", f"{work.name}: {work.why}", warning=True)
+
+
+def _policy(before: Manifest, after: Manifest) -> Iterator[Event]:
+    if before.get("effective") and before["effective"] != after.get("effective"):
+        yield Event("PolicyChanged", "The policy in force changed.")
+
+
+def _mapping(manifest: Manifest, name: str) -> Mapping[str, object]:
+    found = manifest.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _condition(manifest: Manifest, kind: str) -> Mapping[str, str]:
+    return next((entry for entry in conditions_of(manifest) if entry["type"] == kind), {})

@@ -1,0 +1,22 @@
+"""A rotation begins: another key shall write, a rolling key joined, or rows were never tried."""
+
+from __future__ import annotations
+
+from practicus_mfa.core.plan import Act, RetargetRotation, StartRotation, Step, Verdict
+from practicus_mfa.core.situation import Situation
+
+
+def rotation_due(s: Situation) -> Verdict | None:
+    """Record the rotation and its target; a newer edit before promotion replaces the target."""
+    if s.target is None:
+        return None
+    if s.rotation is None:
+        return Act(Step.STAGE, (StartRotation(s.target),)) if _something_to_do(s) else None
+    if s.rotation.to_key != s.target:
+        return Act(Step.STAGE, (RetargetRotation(s.rotation.id, s.target),))
+    return None
+
+
+def _something_to_do(s: Situation) -> bool:
+    never_scanned = any(table.table not in s.database.tables for table in s.tables)
+    return s.target != s.write_key or bool(s.rolling_keys) or s.workable > 0 or never_scanned
