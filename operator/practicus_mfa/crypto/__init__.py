@@ -1,0 +1,1 @@
+"""Keys, tokens and passwords: the only place that touches cryptographic libraries."""
