@@ -27,6 +27,10 @@ MAKEFLAGS += --no-print-directory
 demo: $(RUN) ## show a key rotation for 1,500 users, in ./demo-data
 	@$(BIN)/practicus-mfa demo run --data-dir $(DEMO_DATA)
 
+.PHONY: picture
+picture: $(DEV) ## record docs/img/demo.svg anew
+	$(BIN)/python tools/picture.py docs/img/demo.svg 2>/dev/null
+
 ##@ Test it
 
 .PHONY: test

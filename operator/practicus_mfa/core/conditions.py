@@ -196,7 +196,7 @@ def summary(single: tuple[Condition, ...], plan: Plan) -> tuple[Condition, Condi
     busy = not ready and not stalled
     return (
         _condition("Ready", (ready, reason, message)),
-        _condition("Reconciling", (busy, reason if busy else _resting(plan), message)),
+        _condition("Reconciling", (busy, reason if busy else _resting(plan), message if busy else "")),
         _condition("Stalled", (stalled, reason if stalled else "NotStalled", message if stalled else "")),
     )
 

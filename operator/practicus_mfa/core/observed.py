@@ -24,7 +24,7 @@ OWN_TABLE = "mfa_factors"
 
 @dataclass(frozen=True, slots=True)
 class MalformedKey:
-    """A value that is no Fernet key; *why* says what is wrong without quoting it."""
+    """A value that is no Fernet key; *why* says what is wrong, and the remedy, without quoting it."""
 
     why: str
 

@@ -99,7 +99,10 @@ class Situation:
     @cached_property
     def rolling_keys(self) -> frozenset[KeyId]:
         """Keys of the keyring that rows may still need: neither writing, nor staged, nor retired."""
-        return self.keyring.in_state(KeyState.ROLLING) if self.keyring else frozenset()
+        if self.keyring is None:
+            return frozenset()
+        # Between a promotion and the next generation the former write key is still called active there.
+        return self.keyring.in_state(KeyState.ROLLING, KeyState.ACTIVE) - {self.write_key}
 
     @cached_property
     def removed_early(self) -> frozenset[KeyId]:

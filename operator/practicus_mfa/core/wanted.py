@@ -83,12 +83,8 @@ def _as_id(reading: KeyId | MalformedKey | None) -> KeyId | None:
 
 
 def _malformed(secret: SecretSeen) -> str:
-    faults = [
-        f"secretStore.{field}: {reading.why}"
-        for field, reading in (("activeKey", secret.active), ("rollingKey", secret.rolling))
-        if isinstance(reading, MalformedKey)
-    ]
-    return f"{'; '.join(faults)}: {GENERATE}." if faults else ""
+    faults = [reading.why for reading in (secret.active, secret.rolling) if isinstance(reading, MalformedKey)]
+    return " ".join(faults)
 
 
 def _stale(seen: Observed, secret: SecretSeen) -> tuple[KeysReason, str] | None:

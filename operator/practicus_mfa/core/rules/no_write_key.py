@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.core.plan import Act, For, SetFirstWriteKey, Step, Verdict, Wait
+from practicus_mfa.core.rules.readers_lag import readers_lag
 from practicus_mfa.core.situation import Situation
 
 
@@ -16,9 +17,9 @@ def no_write_key(s: Situation) -> Verdict | None:
     if s.write_key is not None:
         return None
     first = _opener(s) if s.database.readers else s.target
-    if first is None or first not in s.readable:
+    if first is None:
         return Wait(Step.VALIDATE, For.PERSON, s.wanted.reason, s.wanted.message)
-    return Act(Step.VALIDATE, (SetFirstWriteKey(first),))
+    return readers_lag(s) or Act(Step.VALIDATE, (SetFirstWriteKey(first),))
 
 
 def _opener(s: Situation) -> KeyId | None:

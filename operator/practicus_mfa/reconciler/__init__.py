@@ -1,0 +1,1 @@
+"""Gather what is seen, let the core decide, apply the plan."""

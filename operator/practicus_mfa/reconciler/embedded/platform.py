@@ -1,0 +1,182 @@
+"""The platform's loop: render values.yaml when it changes, run passes, publish the status."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, Protocol
+
+from practicus_mfa.clock import utc_now
+from practicus_mfa.core.observed import WorkState
+from practicus_mfa.core.plan import For
+from practicus_mfa.core.status import Manifest
+from practicus_mfa.datafolder import DataFolder
+from practicus_mfa.documents import dump_yaml
+from practicus_mfa.errors import MfaError, UsageError
+from practicus_mfa.files import make_private_folder, write_openly
+from practicus_mfa.reconciler.embedded.keyring_files import KeyringFiles
+from practicus_mfa.reconciler.embedded.objects import install, read_request
+from practicus_mfa.reconciler.embedded.processes import LocalProcesses
+from practicus_mfa.reconciler.loop import Pass, Reconciler
+from practicus_mfa.reconciler.ports import Request
+from practicus_mfa.storage.engine import Database
+from practicus_mfa.storage.versions import upgrade
+
+TICK: Final = 0.25
+"""Seconds between two looks at the files."""
+
+RESYNC: Final = 2.0
+"""Seconds between two passes while nothing changes; what others do to the database shows within them."""
+
+REPUBLISH: Final = 30.0
+"""Seconds after which a status whose numbers are the same is dated anew."""
+
+
+class Display(Protocol):
+    """Shows a person what happens."""
+
+    def show(self, result: Pass) -> None:
+        """Show a pass; called several times a second while rows are moved."""
+
+    def fault(self, error: MfaError) -> None:
+        """Show that something a person wrote is not valid; what was there before stays in force."""
+
+
+@contextmanager
+def locked(folder: DataFolder) -> Iterator[None]:
+    """Make sure that no other platform runs on *folder*; make the folder where it is not there.
+
+    Raises:
+        UsageError: Another one does.
+    """
+    make_private_folder(folder.root)
+    descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(
+                f"another practicus-mfa up runs on {folder.root}",
+                remedy="stop that one first, or name another folder with --data-dir",
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(slots=True, kw_only=True)
+class Embedded:
+    """The platform on one folder; used while :func:`locked` holds.
+
+    Attributes:
+        folder: The data folder.
+        values_file: The values.yaml that it is installed from.
+        db: Its database.
+        display: Where a person looks.
+        stopping: Asked often: whether to end.
+    """
+
+    folder: DataFolder
+    values_file: Path
+    db: Database
+    display: Display
+    stopping: Callable[[], bool]
+    _stamps: dict[Path, object] = field(default_factory=dict)
+    _published: Manifest = field(default_factory=dict)
+    _published_at: float = float("-inf")
+
+    def run(self, *, once: bool) -> Pass | None:
+        """Run until told to stop, or with *once* until everything is Ready or nothing but a person helps.
+
+        Returns:
+            The last pass, ``None`` where it was stopped before the first.
+
+        Raises:
+            UsageError: An object of the folder is not valid at the start.
+            UnreachableError: The database can't be reached at the start.
+        """
+        upgrade(self.db)
+        request = read_request(self.folder)
+        workers = LocalProcesses(self.folder, request.policy.migration.parallelism, utc_now)
+        reconciler = Reconciler(db=self.db, keyrings=KeyringFiles(self.folder), workers=workers)
+        self._changed_files()
+        result: Pass | None = None
+        try:
+            while not self.stopping():
+                request = self._refreshed(request)
+                workers.parallelism = request.policy.migration.parallelism
+                result = reconciler.run(request)
+                self._publish(result)
+                request = replace(request, status=result.status)
+                if once and _ended(result):
+                    break
+                if not result.changed:
+                    self._rest(busy=result.seen.work.state is WorkState.RUNNING)
+        finally:
+            workers.stop()
+        return result
+
+    def _refreshed(self, request: Request) -> Request:
+        """Return what is asked for now; a file that is not valid is told of, and what was asked stays."""
+        changed = self._changed_files()
+        if not changed:
+            return request
+        try:
+            if self.values_file in changed:
+                install(self.folder, self.values_file)
+                self._changed_files()
+            return replace(read_request(self.folder), status=request.status)
+        except UsageError as error:
+            self.display.fault(error)
+            return request
+
+    def _changed_files(self) -> set[Path]:
+        """Return the inputs that changed since the last look."""
+        changed = set()
+        inputs = [self.values_file, *sorted(self.folder.root.glob("*.yaml"))]
+        ours = {self.folder.status, self.folder.keyring_archive}
+        for path in inputs:
+            if path in ours:
+                continue
+            stamp = _stamp(path)
+            if self._stamps.get(path) != stamp:
+                self._stamps[path] = stamp
+                changed.add(path)
+        return changed
+
+    def _rest(self, *, busy: bool) -> None:
+        """Wait until something may have changed: a file, or (busy) the rows."""
+        due = time.monotonic() + (TICK if busy else RESYNC)
+        while not self.stopping() and time.monotonic() < due:
+            time.sleep(TICK)
+            if any(_stamp(path) != stamp for path, stamp in self._stamps.items()):
+                return
+
+    def _publish(self, result: Pass) -> None:
+        now = time.monotonic()
+        if _undated(result.status) != self._published or now - self._published_at > REPUBLISH:
+            write_openly(self.folder.status, dump_yaml(result.status))
+            self._published, self._published_at = _undated(result.status), now
+        self.display.show(result)
+
+
+def _stamp(path: Path) -> object:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _undated(status: Manifest) -> Manifest:
+    return {name: value for name, value in status.items() if name != "lastScanTime"}
+
+
+def _ended(result: Pass) -> bool:
+    unreachable = result.plan.reason == "DatabaseUnreachable"
+    return result.plan.at_rest or result.plan.waits_for is For.PERSON or unreachable
