@@ -36,6 +36,7 @@ class Recorder(Screen):
         self._last = renderable
 
     def show(self, result: Pass) -> None:
+        """Show a pass, and keep the picture of the middle."""
         super().show(result)
         done, total = progress_of(result)
         if not self._middle_kept and total * 0.3 < done < total:

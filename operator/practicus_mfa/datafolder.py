@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from practicus_mfa.errors import UsageError
+
 DEFAULT: Final = "practicus-mfa-data"
 """The folder, in the working directory, that is meant where none is named."""
 
@@ -27,7 +29,15 @@ class DataFolder:
 
     @property
     def sqlite_url(self) -> str:
-        """The URL of that database."""
+        """The URL of that database.
+
+        Raises:
+            UsageError: The folder's name can't stand in a URL.
+        """
+        if "?" in str(self.root):
+            raise UsageError(
+                f"{self.root} has a question mark, which a database URL can't hold", remedy="rename it"
+            )
         return f"sqlite:///{self.sqlite}"
 
     @property

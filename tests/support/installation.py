@@ -1,4 +1,4 @@
-"""An installation of the embedded platform as a user has it: a values.yaml, a data folder, the real program."""
+"""An installation as a user has it: a values.yaml, a data folder, the real program."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Installation:
     def values_file(self) -> Path:
         return self.root / "values.yaml"
 
-    def write_values(self, active: str, rolling: str = "", **sections: Any) -> None:
+    def write_values(self, active: str, rolling: str = "", **sections: object) -> None:
         """Write values.yaml anew, as an editor would: in one step."""
         tree: dict[str, Any] = {"secretStore": {"activeKey": active, "rollingKey": rolling}, **sections}
         if self.database_url:
@@ -92,7 +92,7 @@ class Installation:
         )
         return Ended(done.returncode, done.stdout, done.stderr)
 
-    def up_once(self, active: str, rolling: str = "", **sections: Any) -> Ended:
+    def up_once(self, active: str, rolling: str = "", **sections: object) -> Ended:
         """Write values.yaml and reconcile to the end."""
         self.write_values(active, rolling, **sections)
         return self.command("up", "--once", "--values", str(self.values_file))

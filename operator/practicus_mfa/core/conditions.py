@@ -14,6 +14,7 @@ from practicus_mfa.core.decide import SUSPENDED, Plan
 from practicus_mfa.core.keyring import joined
 from practicus_mfa.core.observed import DatabaseSeen, Observed
 from practicus_mfa.core.plan import For, Step
+from practicus_mfa.core.rules.keyring_missing import lost_message
 from practicus_mfa.core.rules.needed_key_absent import absent_message
 from practicus_mfa.core.rules.readers_lag import lagging_message
 from practicus_mfa.core.rules.rows_unreadable import unreadable
@@ -104,18 +105,13 @@ def readers_converged(s: Situation) -> Finding:
 
 def data_up_to_date(s: Situation) -> Finding:
     """Say whether every row is under the active key, and if not what is being done about it."""
+    lost = lost_message(s)
+    if lost:
+        return False, "RollingKeyMissing", lost
     if s.needed_but_absent:
         return False, "RollingKeyMissing", absent_message(s)
-    if s.keyring is None and s.write_key is not None:
-        missing = ({s.write_key} | s.under_other_keys.keys()) - s.wanted.named
-        if missing:
-            return (
-                False,
-                "RollingKeyMissing",
-                f"The keyring is lost and secretStore does not hold key {joined(missing)}.",
-            )
     left = s.counts.awaiting(s.write_key)
-    if s.rotation or left:
+    if s.rotation or left or s.target != s.write_key:
         if s.seen.policy.migration.suspend:
             return False, SUSPENDED, f"{left:,} rows are left; migration.suspend is true: set it to false."
         return (False, *_moving(s, left))

@@ -1,7 +1,8 @@
 """Which keyring there should be: every key that may still be needed, each in its true state.
 
 This is where a key could be lost, so the rule is short: a key leaves the keyring only when it is proved to
-be needed by no row and values.yaml no longer names it, or when it was staged and never wrote.
+be needed by no row and values.yaml no longer names it, or when it was staged and never wrote; and only
+while no row waits to be tried.
 """
 
 from __future__ import annotations
@@ -58,5 +59,7 @@ def _state(s: Situation, key: KeyId) -> KeyState:
 def _unloads(s: Situation, key: KeyId, state: KeyState) -> bool:
     if not s.wanted.legible or key in s.wanted.named or key in s.database.live_keys:
         return False
+    if s.counts.untried:
+        return False  # a row that was put there by hand and not tried yet may need any key
     never_wrote = state is KeyState.STAGED and key != s.target
     return never_wrote or state is KeyState.RETIRED

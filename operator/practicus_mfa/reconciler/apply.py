@@ -38,6 +38,7 @@ class Applier:
         keyring: The keyring, as this pass saw it.
         held: Every key at hand.
         migration: How tables are cut.
+        adopt: A person allowed taking the database over from another policy.
     """
 
     db: Database
@@ -47,6 +48,7 @@ class Applier:
     keyring: Keyring | None
     held: HeldKeys
     migration: MigrationRules
+    adopt: bool
 
     def apply(self, action: p.Action) -> bool:
         """Bring *action* about; return whether anything changed.
@@ -57,7 +59,7 @@ class Applier:
         """
         match action:
             case p.TakeClaim(claim):
-                return isinstance(take_claim(self.db, claim, adopt=True), Claimed)
+                return isinstance(take_claim(self.db, claim, adopt=self.adopt), Claimed)
             case p.NudgeReaders(generation):
                 self.workers.nudge(generation)
                 return False

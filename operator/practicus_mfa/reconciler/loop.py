@@ -22,6 +22,7 @@ from practicus_mfa.reconciler.gather import Gathered, gather
 from practicus_mfa.reconciler.ports import KeyringStore, Request, Workers
 from practicus_mfa.reconciler.totals import RecentTotals
 from practicus_mfa.storage.claims import guarded_write
+from practicus_mfa.storage.counts import fold
 from practicus_mfa.storage.engine import Database
 from practicus_mfa.storage.policy_row import save_policy
 
@@ -111,9 +112,10 @@ class Reconciler:
             keyring=seen.keyring,
             held=gathered.held,
             migration=seen.policy.migration,
+            adopt=seen.adopt,
         )
         if seen.database.claim and seen.database.claim.owner == seen.identity.owner:
-            self._put_in_force(request, applier)
+            self._keep_house(request, applier)
         changed = False
         for action in plan.actions:
             if not applier.apply(action):
@@ -121,13 +123,15 @@ class Reconciler:
             changed = True
         return changed
 
-    def _put_in_force(self, request: Request, applier: Applier) -> None:
-        """Tell workers and log-in services of the policy; they read it in the database."""
+    def _keep_house(self, request: Request, applier: Applier) -> None:
+        """Tell workers and log-in services of the policy, which they read in the database; sum up counts."""
         policy = request.policy
         in_force = {**enforced(policy), "migration": migration_spelled(policy.migration)}
         assert applier.claim is not None  # noqa: S101 - the caller looked
         with guarded_write(self.db, applier.claim) as connection:
             save_policy(connection, request.generation, in_force)
+        # Differences that triggers have noted since, summed up: counting stays cheap.
+        fold(self.db)
 
     def _judged(self, request: Request, gathered: Gathered, *, changed: bool) -> Pass:
         seen = gathered.seen

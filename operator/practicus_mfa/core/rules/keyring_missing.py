@@ -19,15 +19,30 @@ def keyring_missing(s: Situation) -> Verdict | None:
     """Make the first keyring, rebuild a lost one, or wait for a person."""
     if s.keyring is not None:
         return None
-    if s.write_key is None:
-        if s.wanted.valid:
-            return Act(Step.VALIDATE, (WriteKeyring(desired_keyring(s)),))
+    if s.write_key is None and not s.wanted.valid:
         return Wait(Step.VALIDATE, For.PERSON, s.wanted.reason, s.wanted.message)
-    missing = ({s.write_key} | s.under_other_keys.keys()) - s.wanted.named
+    message = lost_message(s)
+    if message:
+        return Wait(Step.VALIDATE, For.PERSON, REASON, message)
+    return Act(Step.VALIDATE, (WriteKeyring(desired_keyring(s)),))
+
+
+def lost_message(s: Situation) -> str:
+    """Name the keys without which a lost keyring can't be rebuilt, and the way back; empty where it can."""
+    if s.keyring is not None or s.write_key is None:
+        return ""
+    others = s.under_other_keys.keys()
+    missing = ({s.write_key} | others) - s.wanted.named
     if not missing:
-        return Act(Step.VALIDATE, (WriteKeyring(desired_keyring(s)),))
-    message = (
-        f"The keyring is lost and rows need key {joined(missing)}, which secretStore does not hold: put it "
-        "into rollingKey (the keyring's archive or a backup of values.yaml has it)."
+        return ""
+    match len(others):
+        case 0:
+            remedy = f"put key {s.write_key} into rollingKey"
+        case 1:
+            remedy = f"set activeKey to key {s.write_key} and rollingKey to key {joined(others)}"
+        case _:
+            remedy = "restore the keyring itself from a backup, for secretStore can't hold as many keys"
+    return (
+        f"The keyring is lost and rows need key {joined(missing)}, which secretStore does not hold: {remedy} "
+        "(the keyring's archive or a backup of values.yaml may have it)."
     )
-    return Wait(Step.VALIDATE, For.PERSON, REASON, message)

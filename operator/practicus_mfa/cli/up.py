@@ -1,0 +1,88 @@
+"""``practicus-mfa up``: run the embedded platform."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import nullcontext
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from practicus_mfa.datafolder import DEFAULT, DataFolder
+from practicus_mfa.errors import EXIT_DONE, EXIT_NEEDS_PERSON, EXIT_UNREACHABLE
+
+if TYPE_CHECKING:
+    from practicus_mfa.reconciler.loop import Pass
+
+
+@click.command()
+@click.option(
+    "--values",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The values.yaml that the chart is installed with, too.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    default=Path(DEFAULT),
+    show_default=f"./{DEFAULT}",
+    metavar="DIR",
+    help="Where users, keys and status are kept; made where it is not there.",
+)
+@click.option("--once", is_flag=True, help="End when all is Ready (0), or when a person is needed (3).")
+def up(values: Path, data_dir: Path, once: bool) -> None:
+    """Run the embedded platform: SQLite and local processes in place of a cluster.
+
+    It reconciles what FILE asks for, again whenever FILE changes, until it is interrupted.
+    """
+    from practicus_mfa.cli.status import print_status
+
+    result = run_platform(DataFolder(data_dir), values, once=once)
+    if result is None or not once:
+        return
+    print_status(result.status)
+    code = _exit_code(result)
+    if code:
+        click.echo(f"error: {result.plan.reason}: {result.plan.message}", err=True)
+    click.get_current_context().exit(code)
+
+
+def _exit_code(result: Pass) -> int:
+    if result.plan.at_rest:
+        return EXIT_DONE
+    return EXIT_UNREACHABLE if result.plan.reason == "DatabaseUnreachable" else EXIT_NEEDS_PERSON
+
+
+def run_platform(folder: DataFolder, values: Path, *, once: bool, quiet: bool = False) -> Pass | None:
+    """Run the embedded platform on *folder*, showing it at work; return its last pass.
+
+    Raises:
+        UsageError: *values* is not valid, or another platform runs on the folder.
+    """
+    from practicus_mfa.bootstrap import run_embedded
+    from practicus_mfa.cli.watch import Silence, display
+
+    stop = _Stop()
+    with nullcontext(Silence()) if quiet else display() as shown:
+        return run_embedded(folder, values, once=once, display=shown, stopping=stop.asked)
+
+
+class _Stop:
+    """Set by SIGINT and SIGTERM; a second one ends the program as usual."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, _frame: FrameType | None) -> None:
+        self._asked = True
+        signal.signal(number, signal.SIG_DFL)
+
+    def asked(self) -> bool:
+        """Whether one came."""
+        return self._asked

@@ -1,0 +1,1 @@
+"""The worker: treats a shard's tokens page by page."""

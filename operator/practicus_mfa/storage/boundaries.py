@@ -1,0 +1,47 @@
+"""Where a table is cut: ids that the database itself finds, in the order of the id's own index.
+
+So integers, texts in any collation and UUIDs are cut alike. The parts are open at both ends of the table:
+rows that are added later, before the first or after the last id, belong to a part too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from practicus_mfa.storage.relations.cells import Relation
+from practicus_mfa.storage.shards import Range
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+# A row's number is a multiple of the step if dividing it by the step and multiplying it again gives it back.
+_CUTS: Final = """
+    SELECT CAST(id AS TEXT)
+    FROM (SELECT {id} AS id, row_number() OVER (ORDER BY {id}) AS n FROM {table}) AS numbered
+    WHERE n / {mark} * {mark} = n AND n < {mark} ORDER BY n
+"""
+
+
+def count_rows(connection: Connection, relation: Relation) -> int:
+    """Return how many rows the table has, with or without a token."""
+    return int(connection.exec_driver_sql(f"SELECT count(*) FROM {relation.table_sql}", ()).scalar_one())  # noqa: S608 - quoted names
+
+
+def cut(connection: Connection, relation: Relation, *, rows: int, parts: int) -> tuple[Range, ...]:
+    """Cut a table into at most so many *parts* with about as many rows each.
+
+    One pass over the id's index.
+
+    Args:
+        connection: In a transaction that may only read.
+        relation: The table.
+        rows: How many it has.
+        parts: How many parts are wanted, at least 1.
+    """
+    if parts <= 1 or rows <= 1:
+        return ((None, None),)
+    step = -(-rows // parts)
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    cuts = _CUTS.format(table=relation.table_sql, id=relation.id_sql, mark=mark)
+    ids = [str(found) for found in connection.exec_driver_sql(cuts, (step, step, rows)).scalars()]
+    return tuple(zip([None, *ids], [*ids, None], strict=True))

@@ -1,0 +1,35 @@
+"""What integration tests may ask for beyond an empty database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.stores import ready
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from practicus_mfa.storage.engine import Database
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    """A database with all its tables, of each kind in turn."""
+    with ready(database_url) as database:
+        yield database
+
+
+@pytest.fixture
+def postgres_db(postgres_url: str) -> Iterator[Database]:
+    """A PostgreSQL database with all its tables."""
+    with ready(postgres_url) as database:
+        yield database
+
+
+@pytest.fixture
+def sqlite_db(sqlite_url: str) -> Iterator[Database]:
+    """A SQLite database with all its tables."""
+    with ready(sqlite_url) as database:
+        yield database

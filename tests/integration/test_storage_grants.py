@@ -1,0 +1,297 @@
+"""Lesser roles on a real PostgreSQL: each does its whole work through the product's own code, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import make_url, text
+
+from practicus_mfa.core.observed import OWN_TABLE, Mode
+from practicus_mfa.core.plan import Work
+from practicus_mfa.core.policy import MigrationRules, TableSpec
+from practicus_mfa.crypto.keys import FernetKey, HeldKeys, generate_key
+from practicus_mfa.crypto.tokens import seal, seal_canary
+from practicus_mfa.errors import UsageError
+from practicus_mfa.rotation.worker import Job, run_shards
+from practicus_mfa.storage import audit, factors
+from practicus_mfa.storage.claims import Claimed, guarded_write, record_generation, take_claim
+from practicus_mfa.storage.counts import FOLD_FROM, fold, save_table_counts
+from practicus_mfa.storage.engine import Database, connect
+from practicus_mfa.storage.facts import observe
+from practicus_mfa.storage.grants import JOBS, LOGIN, OPERATOR, Roles, grants_sql, setup_sql
+from practicus_mfa.storage.keys import Promoted, Retired, promote, retire, set_write_key
+from practicus_mfa.storage.passes import plan_work
+from practicus_mfa.storage.policy_row import read_policy, save_policy
+from practicus_mfa.storage.readers import register, renew, withdraw
+from practicus_mfa.storage.rotations import complete_rotation, start_rotation
+from practicus_mfa.storage.schema import metadata
+from practicus_mfa.storage.versions import check, upgrade
+from practicus_mfa.storage.writer import with_token_write
+from tests.support.rotating import PATIENCE, SEALED_AT, enroll, new_secrets, run_sql
+from tests.support.stores import IDENTITY
+
+if TYPE_CHECKING:
+    from tests.support.postgres import PostgresServer
+
+PASSWORD = "of-a-test"
+FACTORS = "practicus_mfa.mfa_factors"
+USERS = "practicus_mfa.mfa_users"
+
+
+@dataclass(frozen=True)
+class House:
+    """A database with its four roles."""
+
+    roles: Roles
+    server: PostgresServer
+    name: str
+
+    @contextmanager
+    def as_role(self, role: str) -> Iterator[Database]:
+        database = connect(self.server.url(self.name, user=role, password=PASSWORD))
+        try:
+            yield database
+        finally:
+            database.close()
+
+    def script(self, script: str, *, user: str) -> None:
+        url = make_url(self.server.url(self.name, user=user, password=PASSWORD))
+        with psycopg.connect(
+            host=url.host, port=url.port, user=user, password=PASSWORD, dbname=self.name, autocommit=True
+        ) as connection:
+            connection.execute(script)
+
+
+@pytest.fixture(scope="module")
+def roles(postgres_server: PostgresServer) -> Roles:
+    """The default names, and one that needs its quotes."""
+    return replace(Roles(), jobs='jobs of "ours"')
+
+
+def set_up(server: PostgresServer, name: str, roles: Roles) -> House:
+    """Set an empty database up as the printed SQL says."""
+    server.execute(setup_sql(roles), name)
+    for role in (roles.owner, roles.operator, roles.jobs, roles.login):
+        server.execute(
+            sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(PASSWORD))
+        )
+    # PostgreSQL 15 lets only a database's owner make tables in its schema "public".
+    server.execute(sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(sql.Identifier(roles.owner)), name)
+    house = House(roles, server, name)
+    with house.as_role(roles.owner) as db:
+        upgrade(db)
+    house.script(grants_sql(roles), user=roles.owner)
+    return house
+
+
+@pytest.fixture
+def house(postgres_server: PostgresServer, postgres_url: str, roles: Roles) -> House:
+    """A database of its own."""
+    return set_up(postgres_server, make_url(postgres_url).database or "", roles)
+
+
+@pytest.fixture(scope="module")
+def locked_house(postgres_server: PostgresServer, roles: Roles) -> House:
+    """A database for what is refused, which changes nothing."""
+    return set_up(postgres_server, postgres_server.create_database(), roles)
+
+
+def allowed(db: Database, statement: str) -> None:
+    with db.write() as connection:
+        connection.execute(text(statement))
+
+
+def denied(db: Database, statement: str) -> None:
+    with pytest.raises(UsageError, match="lacks a right"):
+        allowed(db, statement)
+
+
+def test_every_table_was_thought_of() -> None:
+    tables = {table.name for table in metadata.tables.values()} | {"alembic_version"}
+    assert set(OPERATOR) == tables
+    assert set(JOBS) <= tables
+    assert set(LOGIN) <= tables
+
+
+FOREIGN = TableSpec(table="app_secrets", id_column="id", token_columns=("token",))
+
+
+def rotate(db: Database, new: FernetKey) -> Job:
+    """What the operator does up to the migration."""
+    taken = take_claim(db, IDENTITY)
+    assert isinstance(taken, Claimed)
+    claim = taken.claim
+    with guarded_write(db, claim) as connection:
+        rotation_id = start_rotation(connection, new.id)
+        record_generation(connection, 2)
+    done = promote(
+        db, claim, rotation_id=rotation_id, to_key=new.id, canary=seal_canary(new), lock_timeout=PATIENCE
+    )
+    assert isinstance(done, Promoted)
+    relations = (OWN_TABLE, FOREIGN.table)
+    for mode in (Mode.MIGRATE, Mode.VERIFY):
+        planned = Work(rotation=rotation_id, mode=mode, relations=relations, again=frozenset(), attempt=1)
+        plan_work(db, claim, planned, MigrationRules(tables=(FOREIGN,)))
+    return Job(
+        rotation_id=rotation_id,
+        to_key=new.id,
+        mode=Mode.MIGRATE,
+        relations=relations,
+        tables=(FOREIGN,),
+        page_rows=10,
+    )
+
+
+def test_a_whole_rotation_needs_no_more_than_the_grants(house: House) -> None:
+    old, new = generate_key(), generate_key()
+    with house.as_role(house.roles.operator) as db:
+        check(db)
+        taken = take_claim(db, IDENTITY)
+        assert isinstance(taken, Claimed)
+        done = set_write_key(db, taken.claim, old.id, seal_canary(old), lock_timeout=PATIENCE)
+        assert isinstance(done, Promoted)
+    with house.as_role(house.roles.owner) as db:
+        enroll(db, new_secrets(FOLD_FROM), key=old)
+        for number in range(FOLD_FROM):
+            enroll(db, new_secrets(1), key=old, first=1000 + number)
+        run_sql(
+            db,
+            f"UPDATE {FACTORS} SET token = 'broken' WHERE id = 1",
+            "CREATE TABLE public.app_secrets (id bigint PRIMARY KEY, token text)",
+            f"INSERT INTO public.app_secrets VALUES (1, '{old.fernet().encrypt(b'x').decode()}')",
+            # As the script's last lines say.
+            'GRANT SELECT, UPDATE (token) ON public.app_secrets TO "jobs of ""ours"""',
+            f'GRANT SELECT ON public.app_secrets TO "{house.roles.operator}"',
+        )
+
+    with house.as_role(house.roles.operator) as db:
+        job = rotate(db, new)
+        assert fold(db) > 0
+        with db.write() as connection:
+            save_policy(connection, 1, {"mfa": {}})
+            save_table_counts(connection, "app.secrets", {new.id: 1}, unknown=0, corrupt=0)
+            audit.append(connection, actor="operator", action="rotate")
+        seen = observe(db)
+        assert seen.counts.by_key == {old.id: 2 * FOLD_FROM}
+
+    with house.as_role(house.roles.jobs) as db:
+        check(db)
+        for mode in (Mode.MIGRATE, Mode.VERIFY):
+            run_shards(db, HeldKeys([new, old]), replace(job, mode=mode))
+
+    with house.as_role(house.roles.operator) as db:
+        seen = observe(db)
+        assert (seen.counts.by_key, seen.counts.corrupt) == ({new.id: 2 * FOLD_FROM - 1}, 1)
+        assert seen.tables["app_secrets"].by_key == {new.id: 1}
+        taken = take_claim(db, IDENTITY)
+        assert isinstance(taken, Claimed)
+        retired = retire(db, taken.claim, [old.id], rotation_id=job.rotation_id, lock_timeout=PATIENCE)
+        assert isinstance(retired, Retired)
+        with guarded_write(db, taken.claim) as connection:
+            complete_rotation(connection, job.rotation_id, [old.id])
+
+
+def test_the_login_service_does_its_work(house: House) -> None:
+    key = generate_key()
+    with house.as_role(house.roles.operator) as db:
+        taken = take_claim(db, IDENTITY)
+        assert isinstance(taken, Claimed)
+        set_write_key(db, taken.claim, key.id, seal_canary(key), lock_timeout=PATIENCE)
+        with db.write() as connection:
+            save_policy(connection, 1, {})
+
+    with house.as_role(house.roles.login) as db:
+        check(db)
+        register(db, "login-1", [key.id])
+        renew(db, "login-1")
+        with db.write() as connection:
+            connection.execute(
+                text("INSERT INTO practicus_mfa.mfa_users (username, username_key) VALUES ('u', 'u')")
+            )
+        token = seal(b"secret", owner=1, key=key, now=SEALED_AT)
+        with_token_write(
+            db,
+            lambda connection, write_key: factors.write(
+                connection, write_key, [factors.NewFactor(user_id=1, token=token)]
+            ),
+        )
+        with db.write() as connection:
+            assert factors.advance(connection, 1, 5)
+            assert factors.remove_all(connection, 1) == 1
+            audit.append(connection, actor="u", action="enrol")
+            assert len(list(audit.read(connection))) == 1
+            assert read_policy(connection) is not None
+        withdraw(db, "login-1")
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        ("jobs", f"UPDATE {FACTORS} SET user_id = 1"),
+        ("jobs", f"UPDATE {FACTORS} SET last_step = 1"),
+        ("jobs", f"INSERT INTO {FACTORS} (user_id) VALUES (1)"),
+        ("jobs", f"DELETE FROM {FACTORS}"),
+        ("jobs", f"SELECT * FROM {USERS}"),
+        ("jobs", "UPDATE practicus_mfa.mfa_shards SET lower = NULL"),
+        ("jobs", "DELETE FROM practicus_mfa.mfa_live_keys"),
+        ("jobs", "UPDATE practicus_mfa.mfa_write_key SET key_id = ''"),
+        ("jobs", "INSERT INTO practicus_mfa.mfa_factor_deltas (rows) VALUES (1)"),
+        ("operator", f"SELECT password_hash FROM {USERS}"),
+        ("operator", f"UPDATE {USERS} SET is_superuser = true"),
+        ("operator", f"DELETE FROM {FACTORS}"),
+        ("login", "UPDATE practicus_mfa.mfa_write_key SET key_id = ''"),
+        ("login", "DELETE FROM practicus_mfa.mfa_live_keys"),
+        ("login", "INSERT INTO practicus_mfa.mfa_factor_deltas (rows) VALUES (1)"),
+        ("login", "UPDATE practicus_mfa.mfa_policy SET generation = 1"),
+        ("login", "DELETE FROM practicus_mfa.mfa_rotations"),
+        *(
+            (role, statement)
+            for role in ("jobs", "operator", "login")
+            for statement in (
+                "UPDATE practicus_mfa.mfa_audit SET actor = 'x'",
+                "DELETE FROM practicus_mfa.mfa_audit",
+                "TRUNCATE practicus_mfa.mfa_audit",
+                f"TRUNCATE {FACTORS}",
+                f"DROP TABLE {FACTORS}",
+                "CREATE TABLE practicus_mfa.mine (a int)",
+                "UPDATE practicus_mfa.alembic_version SET version_num = 'x'",
+            )
+        ),
+    ],
+)
+def test_what_a_role_has_no_business_with_is_refused(locked_house: House, role: str, statement: str) -> None:
+    with locked_house.as_role(getattr(locked_house.roles, role)) as db:
+        denied(db, statement)
+
+
+def test_the_script_can_run_again_and_takes_back_what_was_too_much(house: House) -> None:
+    statement = f"SELECT * FROM {USERS}"
+    house.script(f'GRANT SELECT ON {USERS} TO "jobs of ""ours"""', user=house.roles.owner)
+    with house.as_role(house.roles.jobs) as db:
+        allowed(db, statement)
+    house.server.execute(setup_sql(house.roles), house.name)
+    house.script(grants_sql(house.roles), user=house.roles.owner)
+    with house.as_role(house.roles.jobs) as db:
+        denied(db, statement)
+
+
+def test_one_role_may_be_several(house: House) -> None:
+    both = replace(house.roles, jobs=house.roles.operator, login=house.roles.owner)
+    house.script(grants_sql(both), user=house.roles.owner)
+    with house.as_role(both.operator) as db:
+        allowed(db, "SELECT count(*) FROM practicus_mfa.mfa_claim")
+        allowed(db, "DELETE FROM practicus_mfa.mfa_readers")
+    with house.as_role(house.roles.owner) as db:
+        allowed(db, f"DELETE FROM {FACTORS}")
+
+
+@pytest.mark.parametrize("name", ["", "x" * 64, "ü" * 32, "a\0b", "a$do$b"])
+def test_a_name_that_can_t_be_a_role_s_is_refused(name: str) -> None:
+    with pytest.raises(UsageError):
+        Roles(login=name)

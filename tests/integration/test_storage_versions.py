@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData, inspect, text
+from sqlalchemy.schema import BLANK_SCHEMA
+
+from practicus_mfa.errors import EXIT_USAGE, UnreachableError, UsageError
+from practicus_mfa.storage import versions
+from practicus_mfa.storage.addresses import file_url
+from practicus_mfa.storage.engine import Database, connect
+from practicus_mfa.storage.schema import SCHEMA, metadata
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+UPGRADE = """
+import json, sys
+from practicus_mfa.storage import versions
+from practicus_mfa.storage.addresses import file_url
+from practicus_mfa.storage.engine import connect
+print("ready", flush=True)
+sys.stdin.readline()
+print(json.dumps(versions.upgrade(connect(sys.argv[1], create=True))))
+"""
+
+
+@pytest.fixture
+def empty(database_url: str) -> Iterator[Database]:
+    db = connect(database_url, create=True)
+    yield db
+    db.close()
+
+
+def _tables(db: Database) -> set[str]:
+    with db.read() as connection:
+        return set(inspect(connection).get_table_names(schema=None if db.is_sqlite else SCHEMA))
+
+
+def _set_step(db: Database, step: str) -> None:
+    table = "alembic_version" if db.is_sqlite else f"{SCHEMA}.alembic_version"
+    with db.write() as connection:
+        connection.execute(text(f"UPDATE {table} SET version_num = '{step}'"))
+
+
+def test_an_empty_database_is_behind(empty: Database) -> None:
+    assert versions.current(empty) is None
+    with pytest.raises(UsageError) as caught:
+        versions.check(empty)
+    assert caught.value.message == f"The database {empty.shown} is not set up for this program."
+    assert caught.value.remedy == "Run `practicus-mfa db upgrade`."
+    assert caught.value.exit_code == EXIT_USAGE
+
+
+def test_an_upgrade_makes_every_table_once(empty: Database) -> None:
+    assert versions.upgrade(empty) is None
+    assert versions.current(empty) == versions.head()
+    versions.check(empty)
+    assert _tables(empty) == {table.name for table in metadata.tables.values()} | {"alembic_version"}
+    assert versions.upgrade(empty) == versions.head()
+
+
+def test_reading_a_database_without_tables_says_what_to_do(empty: Database) -> None:
+    with pytest.raises(UsageError) as caught, empty.read() as connection:
+        connection.execute(metadata.tables[f"{SCHEMA}.mfa_users"].select())
+    assert caught.value.message == f"The database {empty.shown} is not set up for this program."
+    assert caught.value.remedy == "Run `practicus-mfa db upgrade`."
+
+
+def test_a_database_at_an_earlier_step_is_behind(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "STEPS", ("0001", "0002"))
+    with pytest.raises(UsageError) as caught:
+        versions.check(db)
+    assert caught.value.message == f"The database {db.shown} is at step 0001, this program needs 0002."
+    assert caught.value.remedy == "Run `practicus-mfa db upgrade`."
+
+
+def test_a_database_newer_than_the_program_is_left_alone(db: Database) -> None:
+    _set_step(db, "9999")
+    expected = f"The database {db.shown} is at step 9999, which is newer than this program (0001)."
+    for attempt in (versions.check, versions.upgrade):
+        with pytest.raises(UsageError) as caught:
+            attempt(db)
+        assert (caught.value.message, caught.value.remedy) == (expected, "Use a newer practicus-mfa.")
+    assert versions.current(db) == "9999"
+
+
+def test_a_step_that_fails_leaves_nothing_behind(empty: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with empty.write() as connection:
+        if not empty.is_sqlite:
+            connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+        # In the way of the last table that the first step makes.
+        in_the_way = "mfa_policy" if empty.is_sqlite else f"{SCHEMA}.mfa_policy"
+        connection.execute(text(f"CREATE TABLE {in_the_way} (id integer)"))
+    with pytest.raises(UnreachableError):
+        versions.upgrade(empty)
+    assert _tables(empty) == {"mfa_policy"}
+
+
+def test_several_upgrades_of_a_file_at_once(sqlite_url: str) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", UPGRADE, sqlite_url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    # Only now, when all are up, does each one begin.
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    outputs = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0] * 3, outputs
+    assert sorted((json.loads(output) for output, _ in outputs), key=str) == [versions.head()] * 2 + [None]
+
+
+def test_several_upgrades_of_a_server_at_once(postgres_url: str) -> None:
+    databases = [connect(postgres_url) for _ in range(4)]
+    first, *others = databases
+    before: list[str | None] = []
+    threads = [threading.Thread(target=lambda db=db: before.append(versions.upgrade(db))) for db in others]
+
+    def all_wait() -> bool:
+        with first.read() as connection:
+            question = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            return bool(connection.execute(question).scalar_one() == len(others))
+
+    with first.write() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": versions.UPGRADE_LOCK})
+        for thread in threads:
+            thread.start()
+        until(all_wait, "every upgrade waits for the one under way")
+    for thread in threads:
+        thread.join()
+    for db in databases:
+        db.close()
+    assert sorted(before, key=str) == [versions.head()] * 2 + [None]
+
+
+def test_the_models_and_the_migrations_agree(db: Database) -> None:
+    schema = None if db.is_sqlite else SCHEMA
+    models = MetaData(naming_convention=metadata.naming_convention)
+    for table in metadata.sorted_tables:
+        # The library's types forbid what its documentation allows: no schema at all.
+        table.to_metadata(
+            models,
+            schema=cast("str", schema),
+            referred_schema_fn=lambda *_: cast("str", schema or BLANK_SCHEMA),
+        )
+
+    def ours(name: str | None, kind: str, _parents: object) -> bool:
+        return name in {SCHEMA, None} if kind == "schema" else name != "alembic_version"
+
+    options: dict[str, Any] = {
+        "compare_type": True,
+        # SQLite gives defaults back in other words; the next test compares them there.
+        "compare_server_default": not db.is_sqlite,
+        "include_schemas": not db.is_sqlite,
+        "include_name": ours,
+        "version_table_schema": schema,
+    }
+    with db.read() as connection:
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, models) == []
+
+
+def test_columns_on_sqlite_are_what_the_models_say(sqlite_db: Database, tmp_path: Path) -> None:
+    from_models = connect(file_url(tmp_path / "models.db"), create=True)
+    with from_models.write() as connection:
+        metadata.create_all(connection)
+    with from_models.read() as expected, sqlite_db.read() as found:
+        for table in metadata.tables.values():
+            question = text(f"SELECT * FROM pragma_table_xinfo('{table.name}') ORDER BY cid")
+            assert found.execute(question).all() == expected.execute(question).all()
+            question = text(
+                f"SELECT name, sql FROM sqlite_master WHERE tbl_name = '{table.name}' AND type = 'index'"
+            )
+            assert set(found.execute(question)) == set(expected.execute(question))
+    from_models.close()
+
+
+def test_the_steps_are_those_of_the_migrations() -> None:
+    config = Config()
+    config.set_main_option("script_location", "practicus_mfa.storage:migrations")
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_heads() == [versions.head()]
+    assert tuple(step.revision for step in scripts.walk_revisions())[::-1] == versions.STEPS

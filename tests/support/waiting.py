@@ -1,0 +1,28 @@
+"""Waiting for what another process does."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LIMIT_SECONDS: Final = 60.0
+"""Ends a test that would wait for ever; no test may need it for being right."""
+
+_PAUSE_SECONDS: Final = 0.01
+
+
+def until(condition: Callable[[], bool], what: str, *, seconds: float = LIMIT_SECONDS) -> None:
+    """Wait until the condition holds.
+
+    Raises:
+        AssertionError: It never did; the message says what was waited for.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            message = f"waited {seconds:g} s for: {what}"
+            raise AssertionError(message)
+        time.sleep(_PAUSE_SECONDS)
