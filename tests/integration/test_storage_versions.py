@@ -182,6 +182,15 @@ def test_the_models_and_the_migrations_agree(db: Database) -> None:
         assert compare_metadata(context, models) == []
 
 
+def test_postgresql_has_what_the_models_leave_to_the_migration(postgres_db: Database) -> None:
+    with postgres_db.read() as connection:
+        options = text("SELECT reloptions FROM pg_class WHERE relname = 'mfa_factors'")
+        assert connection.execute(options).scalar_one() == ["fillfactor=45"]
+        partial = text("SELECT indexrelid::regclass::text FROM pg_index WHERE indpred IS NOT NULL")
+        found = set(connection.execute(partial).scalars())
+        assert {f"{SCHEMA}.ix_mfa_factors_fault", f"{SCHEMA}.ix_mfa_users_administrators"} <= found
+
+
 def test_columns_on_sqlite_are_what_the_models_say(sqlite_db: Database, tmp_path: Path) -> None:
     from_models = connect(file_url(tmp_path / "models.db"), create=True)
     with from_models.write() as connection:

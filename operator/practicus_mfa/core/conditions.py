@@ -160,8 +160,10 @@ def old_key_retirable(s: Situation) -> Finding:
     if s.target != s.write_key and s.write_key:
         in_use |= {s.write_key}
     early = s.removed_early & in_use
+    if s.wanted.rolling and s.wanted.rolling not in s.database.retired_keys:
+        in_use |= {s.wanted.rolling}  # it waits to be taken up, and rows to be tried with it
     if not in_use and s.wanted.rolling is None:
-        return False, "NoRollingKey", "No rolling key is named and none is needed."
+        return False, "NoRollingKey", "No rolling key is in use."
     if not in_use:
         return True, "Safe", f"No row needs key {s.wanted.rolling}: it may be removed from values.yaml."
     note = (

@@ -29,8 +29,9 @@ def _joining(s: Situation) -> frozenset[KeyId]:
     joining = {s.target} if s.target in s.wanted.named else set()
     joining |= s.wanted.named & (s.needed_but_absent.keys() | {s.write_key})
     rolling = s.wanted.rolling
-    # While rows are being moved a new rolling key waits: rows tried before it came would miss it.
-    rows_are_moving = s.rotation is not None and s.rotation.passes
+    # While rows are being moved a new rolling key waits: rows tried before it came would miss it. A keyring
+    # that is rebuilt takes it up at once, for it was in the one that was lost.
+    rows_are_moving = s.keyring is not None and s.rotation is not None and s.rotation.passes
     if rolling and not rows_are_moving and rolling not in s.database.retired_keys:
         joining.add(rolling)
     return frozenset(key for key in joining if key)
@@ -45,7 +46,9 @@ def _state(s: Situation, key: KeyId) -> KeyState:
     present = s.keyring.states.get(key) if s.keyring else None
     if key == s.write_key:
         return KeyState.ACTIVE
-    if key == s.target and present not in (KeyState.ROLLING, KeyState.ACTIVE):
+    if key == s.target and present is KeyState.ACTIVE:
+        return KeyState.ACTIVE  # it wrote in a database that was lost or restored, and will write again
+    if key == s.target and present is not KeyState.ROLLING:
         return KeyState.STAGED
     if key in s.under_other_keys:
         return KeyState.ROLLING

@@ -62,13 +62,19 @@ class Situation:
         old keyring), the keyring's active key is the target, whatever the Secret says.
         """
         rotation = self.rotation
-        if rotation and rotation.to_key == self.write_key:
+        if rotation and rotation.to_key == self.write_key and not self.write_key_lost:
             return self.write_key
         if self.wanted.valid:
             return self.wanted.active
-        if self.write_key not in self.readable and self.keyring:
-            return next(iter(self.keyring.in_state(KeyState.ACTIVE)), self.write_key)
-        return rotation.to_key if rotation else self.write_key
+        staying = rotation.to_key if rotation else self.write_key
+        if self.write_key_lost and self.keyring:
+            return next(iter(self.keyring.in_state(KeyState.ACTIVE)), staying)
+        return staying
+
+    @property
+    def write_key_lost(self) -> bool:
+        """Nobody can read with the key that writes: neither the keyring has it nor the Secret."""
+        return self.write_key not in self.readable | self.wanted.named
 
     @property
     def queued(self) -> KeyId | None:
@@ -123,6 +129,12 @@ class Situation:
     def tables(self) -> tuple[TableSpec, ...]:
         """The other applications' tables."""
         return self.seen.policy.migration.tables
+
+    @cached_property
+    def table_counts(self) -> Mapping[str, Counts]:
+        """The last scans of these tables; one that the policy names no more is none of ours."""
+        named = {table.table for table in self.tables}
+        return {name: counts for name, counts in self.database.tables.items() if name in named}
 
     def may_migrate(self, table: TableSpec) -> bool:
         """Whether the application that owns *table* can read the target key: by word or by lease."""

@@ -44,7 +44,7 @@ def status(seen: Observed, plan: Plan, *, before: Manifest, effective: Manifest,
         "users": {"total": s.database.users, "enrolled": s.counts.total, **_by_state(s.counts, s)},
         "tables": [
             {"table": name, "total": counts.total, **_by_state(counts, s)}
-            for name, counts in sorted(s.database.tables.items())
+            for name, counts in sorted(s.table_counts.items())
         ],
         "readers": {
             "total": len(s.database.readers),
@@ -85,14 +85,16 @@ def _rotation(rotation: RotationSeen, step: Step, s: Situation, work: str) -> Ma
 
 def _reached(rotation: RotationSeen, step: Step, s: Situation) -> Step:
     """Return the step to show: at least what the rotation's facts prove, whatever a pass does in between."""
-    if rotation.completed_at:
+    # One that was given up (its key was lost, or a backup restored) ended without retiring the old key.
+    given_up = rotation.from_key not in s.database.retired_keys | {None, rotation.to_key}
+    if rotation.completed_at and not given_up:
         return Step.COMPLETE
     proved = Step.STAGE
     if rotation.retired_at:
         proved = Step.RETIRE
-    elif rotation.to_key == s.write_key:
+    elif rotation.promoted_at or rotation.passes:
         proved = Step.MIGRATE
-    return max(proved, step, key=tuple(Step).index)
+    return proved if rotation.completed_at else max(proved, step, key=tuple(Step).index)
 
 
 def _past(rotation: RotationSeen) -> Manifest:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from practicus_mfa.clock import Clock, utc_now
 from practicus_mfa.core.decide import Plan, decide
@@ -17,7 +18,6 @@ from practicus_mfa.core.parse.spec import effective, enforced
 from practicus_mfa.core.spelling import migration_spelled
 from practicus_mfa.core.status import Manifest, status
 from practicus_mfa.errors import RetryableError
-from practicus_mfa.reconciler.apply import Applier
 from practicus_mfa.reconciler.gather import Gathered, gather
 from practicus_mfa.reconciler.ports import KeyringStore, Request, Workers
 from practicus_mfa.reconciler.totals import RecentTotals
@@ -25,6 +25,9 @@ from practicus_mfa.storage.claims import guarded_write
 from practicus_mfa.storage.counts import fold
 from practicus_mfa.storage.engine import Database
 from practicus_mfa.storage.policy_row import save_policy
+
+if TYPE_CHECKING:
+    from practicus_mfa.reconciler.apply import Applier
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +107,9 @@ class Reconciler:
         seen = gathered.seen
         if not isinstance(seen.database, DatabaseSeen):
             return False
+        # Who only looks need not wait for what it brings.
+        from practicus_mfa.reconciler.apply import Applier
+
         applier = Applier(
             db=self.db,
             keyrings=self.keyrings,

@@ -14,11 +14,16 @@ from practicus_mfa.storage.shards import Range
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-# A row's number is a multiple of the step if dividing it by the step and multiplying it again gives it back.
+# From one cut to the next the index is walked, and nothing is numbered or sorted: many times faster than a
+# window function. The database compares the ids itself, so they need no type here.
 _CUTS: Final = """
-    SELECT CAST(id AS TEXT)
-    FROM (SELECT {id} AS id, row_number() OVER (ORDER BY {id}) AS n FROM {table}) AS numbered
-    WHERE n / {mark} * {mark} = n AND n < {mark} ORDER BY n
+    WITH RECURSIVE cuts (id) AS (
+        SELECT id FROM (SELECT {id} AS id FROM {table} ORDER BY {id} LIMIT 1 OFFSET {mark}) AS first_cut
+        UNION ALL
+        SELECT (SELECT {id} FROM {table} WHERE {id} > cuts.id ORDER BY {id} LIMIT 1 OFFSET {mark})
+        FROM cuts WHERE cuts.id IS NOT NULL
+    )
+    SELECT CAST(id AS TEXT) FROM cuts WHERE id IS NOT NULL LIMIT {mark}
 """
 
 
@@ -30,7 +35,7 @@ def count_rows(connection: Connection, relation: Relation) -> int:
 def cut(connection: Connection, relation: Relation, *, rows: int, parts: int) -> tuple[Range, ...]:
     """Cut a table into at most so many *parts* with about as many rows each.
 
-    One pass over the id's index.
+    One pass over the id's index. Rows that come or go meanwhile make parts a little larger or smaller.
 
     Args:
         connection: In a transaction that may only read.
@@ -43,5 +48,6 @@ def cut(connection: Connection, relation: Relation, *, rows: int, parts: int) ->
     step = -(-rows // parts)
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
     cuts = _CUTS.format(table=relation.table_sql, id=relation.id_sql, mark=mark)
-    ids = [str(found) for found in connection.exec_driver_sql(cuts, (step, step, rows)).scalars()]
+    found = connection.exec_driver_sql(cuts, (step - 1, step - 1, parts - 1)).scalars()
+    ids = [str(row_id) for row_id in found]
     return tuple(zip([None, *ids], [*ids, None], strict=True))

@@ -1,4 +1,4 @@
-"""Instants that mean the same on both databases: aware, in UTC, to the microsecond.
+"""Types that mean the same on both databases: instants, aware, in UTC, to the microsecond; documents.
 
 PostgreSQL keeps ``timestamptz``; SQLite has no such type and keeps text, always of one width and in UTC, so
 that comparing texts compares instants. The time of day comes from the database (:class:`database_instant`):
@@ -8,10 +8,14 @@ readers and operators run on different machines, and only the database's clock i
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import DateTime, Dialect, TypeDecorator
+from sqlalchemy import JSON, DateTime, Dialect, TypeDecorator
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
+
+if TYPE_CHECKING:
+    from sqlalchemy.types import TypeEngine
 
 
 class Instant(TypeDecorator[datetime]):
@@ -39,6 +43,22 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Document(TypeDecorator[Any]):
+    """A tree of JSON values; ``jsonb`` on PostgreSQL."""
+
+    impl = JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the database's own type."""
+        if dialect.name == "postgresql":
+            # Imported where it is used: it brings all its drivers.
+            from sqlalchemy.dialects.postgresql import JSONB
+
+            return dialect.type_descriptor(JSONB())
+        return dialect.type_descriptor(JSON())
 
 
 class database_instant(FunctionElement[datetime]):  # noqa: N801 - an SQL function, spelled like one

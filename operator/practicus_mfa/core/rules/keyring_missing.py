@@ -10,6 +10,7 @@ from __future__ import annotations
 from practicus_mfa.core.desired_keyring import desired_keyring
 from practicus_mfa.core.keyring import joined
 from practicus_mfa.core.plan import Act, For, Step, Verdict, Wait, WriteKeyring
+from practicus_mfa.core.rules.new_key_not_valid import keys_wait
 from practicus_mfa.core.situation import Situation
 
 REASON = "RollingKeyMissing"
@@ -20,7 +21,7 @@ def keyring_missing(s: Situation) -> Verdict | None:
     if s.keyring is not None:
         return None
     if s.write_key is None and not s.wanted.valid:
-        return Wait(Step.VALIDATE, For.PERSON, s.wanted.reason, s.wanted.message)
+        return keys_wait(s)
     message = lost_message(s)
     if message:
         return Wait(Step.VALIDATE, For.PERSON, REASON, message)

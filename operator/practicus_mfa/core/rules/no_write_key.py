@@ -7,7 +7,8 @@ already) the key that opens the rows goes on writing, and the active key is then
 from __future__ import annotations
 
 from practicus_mfa.core.keyring import KeyId
-from practicus_mfa.core.plan import Act, For, SetFirstWriteKey, Step, Verdict, Wait
+from practicus_mfa.core.plan import Act, SetFirstWriteKey, Step, Verdict
+from practicus_mfa.core.rules.new_key_not_valid import keys_wait
 from practicus_mfa.core.rules.readers_lag import readers_lag
 from practicus_mfa.core.situation import Situation
 
@@ -18,7 +19,7 @@ def no_write_key(s: Situation) -> Verdict | None:
         return None
     first = _opener(s) if s.database.readers else s.target
     if first is None:
-        return Wait(Step.VALIDATE, For.PERSON, s.wanted.reason, s.wanted.message)
+        return keys_wait(s)
     return readers_lag(s) or Act(Step.VALIDATE, (SetFirstWriteKey(first),))
 
 

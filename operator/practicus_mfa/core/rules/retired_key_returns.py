@@ -14,6 +14,6 @@ def retired_key_returns(s: Situation) -> Verdict | None:
     rolling = s.wanted.rolling
     if rolling is None or rolling in s.readable or rolling not in s.database.retired_keys:
         return None
-    if not s.counts.unknown:
+    if not any(counts.unknown for counts in (s.counts, *s.table_counts.values())):
         return None
     return Act(Step.VALIDATE, (ReviveKey(rolling),))

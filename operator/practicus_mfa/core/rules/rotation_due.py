@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from practicus_mfa.core.plan import Act, RetargetRotation, StartRotation, Step, Verdict
+from practicus_mfa.core.plan import Act, CompleteRotation, RetargetRotation, StartRotation, Step, Verdict
 from practicus_mfa.core.situation import Situation
 
 
@@ -12,11 +12,16 @@ def rotation_due(s: Situation) -> Verdict | None:
         return None
     if s.rotation is None:
         return Act(Step.STAGE, (StartRotation(s.target),)) if _something_to_do(s) else None
+    if s.rotation.to_key == s.write_key != s.target:
+        # It was promoted, and the key is lost since then (a database restored in the middle of a rotation).
+        return Act(Step.STAGE, (CompleteRotation(s.rotation.id, frozenset()),))
     if s.rotation.to_key != s.target:
         return Act(Step.STAGE, (RetargetRotation(s.rotation.id, s.target),))
     return None
 
 
 def _something_to_do(s: Situation) -> bool:
-    never_scanned = any(table.table not in s.database.tables for table in s.tables)
-    return s.target != s.write_key or bool(s.rolling_keys) or s.workable > 0 or never_scanned
+    never_scanned = any(table.table not in s.table_counts for table in s.tables)
+    left_behind = any(counts.awaiting(s.write_key) for counts in s.table_counts.values())
+    rows_to_move = s.workable > 0 or never_scanned or left_behind
+    return s.target != s.write_key or bool(s.rolling_keys) or rows_to_move

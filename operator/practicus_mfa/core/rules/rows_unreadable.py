@@ -18,7 +18,7 @@ def rows_unreadable(s: Situation) -> Verdict | None:
 
 def unreadable(s: Situation) -> tuple[str, str] | None:
     """Return reason and message for unreadable rows, corrupt ones first."""
-    everywhere: list[Counts] = [s.counts, *s.database.tables.values()]
+    everywhere: list[Counts] = [s.counts, *s.table_counts.values()]
     corrupt = sum(counts.corrupt for counts in everywhere)
     unknown = sum(counts.unknown for counts in everywhere)
     if corrupt:
