@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import stat
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import pytest
 from sqlalchemy import URL, make_url
 
 from practicus_mfa.cli.main import run
 from practicus_mfa.storage.engine import connect
 from practicus_mfa.storage.versions import upgrade
+from tests.support.ordinary_user import folder_for_all, ordinary_user
+
+if TYPE_CHECKING:
+    import pytest
 
 PASSWORD: Final = "hunter2-of-a-test"
 
@@ -74,22 +76,25 @@ def test_what_is_no_url(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     )
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write every file")
-def test_a_file_that_is_read_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "mfa.db"
-    db = connect(f"sqlite:///{path}", create=True)
-    upgrade(db)
-    with db.write() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
-    db.close()
-    path.chmod(stat.S_IRUSR)
-    assert told(tmp_path, f"sqlite:///{path}", capsys) == (
-        4,
-        [
-            f"error: The database file {path} is read-only.",
-            "remedy: Give this user the right to write the file and its folder.",
-        ],
-    )
+def test_a_file_that_is_read_only(capsys: pytest.CaptureFixture[str]) -> None:
+    with folder_for_all() as folder:
+        path, url_file = folder / "mfa.db", folder / "url"
+        db = connect(f"sqlite:///{path}", create=True)
+        upgrade(db)
+        with db.write() as connection:
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+        db.close()
+        path.chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
+        url_file.write_text(f"sqlite:///{path}")
+        with ordinary_user():
+            code = run(["db", "upgrade", "--database-url-file", str(url_file)])
+        assert (code, capsys.readouterr().err.splitlines()) == (
+            4,
+            [
+                f"error: The database file {path} is read-only.",
+                "remedy: Give this user the right to write the file and its folder.",
+            ],
+        )
 
 
 def test_a_file_that_is_no_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 import threading
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +18,7 @@ from practicus_mfa.storage.addresses import file_url
 from practicus_mfa.storage.engine import Database, connect, database_now
 from practicus_mfa.storage.faults import BusyError
 from practicus_mfa.storage.schema import audit, users
+from tests.support.ordinary_user import folder_for_all, ordinary_user
 from tests.support.postgres import OWNER, PostgresServer
 from tests.support.stores import KEY_A, add_factor, add_user, ready, rolled_back
 
@@ -27,27 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SHORT = timedelta(milliseconds=50)
-NOBODY = 65534
-
-
-@contextmanager
-def _ordinary_user() -> Iterator[None]:
-    """Root may write everything: be somebody else for a moment."""
-    mine = os.geteuid()
-    if mine == 0:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(mine)
 
 
 @pytest.fixture
 def shared_folder() -> Iterator[Path]:
     """A folder that every user may look into, and only its owner write."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
+    with folder_for_all() as folder:
         yield folder
 
 
@@ -204,7 +188,7 @@ def test_a_read_only_file(shared_folder: Path) -> None:
         pass
     path.chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
     db = connect(f"sqlite:///{path}")
-    with _ordinary_user(), pytest.raises(UnreachableError) as caught, db.write() as connection:
+    with ordinary_user(), pytest.raises(UnreachableError) as caught, db.write() as connection:
         add_user(connection)
     db.close()
     assert _sentences(caught.value) == (
@@ -222,7 +206,7 @@ def test_a_file_that_only_another_user_may_read(shared_folder: Path) -> None:
         pass
     path.chmod(stat.S_IRUSR | stat.S_IWUSR)
     db = connect(f"sqlite:///{path}")
-    with _ordinary_user(), pytest.raises(UnreachableError) as caught, db.read() as connection:
+    with ordinary_user(), pytest.raises(UnreachableError) as caught, db.read() as connection:
         connection.execute(select(users.c.id))
     db.close()
     assert caught.value.message == f"The database file {path} can't be opened."

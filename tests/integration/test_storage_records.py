@@ -68,20 +68,16 @@ def test_a_line_goes_with_what_it_tells_of(db: Database) -> None:
         assert read(connection) == ()
 
 
-@pytest.mark.parametrize("attempt", ["change", "delete", "truncate"])
-def test_no_line_is_ever_changed_or_deleted(db: Database, attempt: str) -> None:
-    if attempt == "truncate" and db.is_sqlite:
-        pytest.skip("SQLite has no TRUNCATE")
+def test_no_line_is_ever_changed_or_deleted(db: Database) -> None:
     _append_three(db)
-    statements: dict[str, Executable] = {
-        "change": update(s.audit).values(actor="mallory"),
-        "delete": delete(s.audit),
-        "truncate": text("TRUNCATE practicus_mfa.mfa_audit"),
-    }
-    with pytest.raises(IntegrityError, match="the audit is append-only"), db.write() as connection:
-        connection.execute(statements[attempt])
-    with db.read() as connection:
-        assert len(read(connection)) == 3
+    attempts: list[Executable] = [update(s.audit).values(actor="mallory"), delete(s.audit)]
+    if not db.is_sqlite:  # which has no such statement
+        attempts.append(text("TRUNCATE practicus_mfa.mfa_audit"))
+    for attempt in attempts:
+        with pytest.raises(IntegrityError, match="the audit is append-only"), db.write() as connection:
+            connection.execute(attempt)
+        with db.read() as connection:
+            assert len(read(connection)) == 3
 
 
 # --- the policy in force ------------------------------------------------------------------------------
