@@ -9,6 +9,7 @@ from pathlib import Path
 from practicus_mfa.clock import utc_now
 from practicus_mfa.datafolder import DataFolder
 from practicus_mfa.reconciler.embedded.database_url import database_url
+from practicus_mfa.reconciler.embedded.inputs import Inputs
 from practicus_mfa.reconciler.embedded.keyring_files import KeyringFiles
 from practicus_mfa.reconciler.embedded.objects import install, read_request
 from practicus_mfa.reconciler.embedded.platform import Display, Embedded, locked
@@ -34,10 +35,21 @@ def run_embedded(
         UnreachableError: The database can't be reached at the start.
     """
     with locked(folder):
+        inputs = Inputs(folder, values)
         install(folder, values)
-        with closing(connect(database_url(folder), create=True)) as db:
-            platform = Embedded(folder=folder, values_file=values, db=db, display=display, stopping=stopping)
-            return platform.run(once=once)
+        while True:
+            with closing(connect(database_url(folder), create=True)) as db:
+                platform = Embedded(
+                    folder=folder,
+                    values_file=values,
+                    inputs=inputs,
+                    db=db,
+                    display=display,
+                    stopping=stopping,
+                )
+                result = platform.run(once=once)
+            if not platform.moved:
+                return result
 
 
 def look_at(folder: DataFolder, db: Database) -> Pass:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from practicus_mfa.errors import UsageError
 
@@ -38,7 +39,8 @@ class DataFolder:
             raise UsageError(
                 f"{self.root} has a question mark, which a database URL can't hold", remedy="rename it"
             )
-        return f"sqlite:///{self.sqlite}"
+        # A URL's reader decodes what stands there: a folder may be called "100%41".
+        return f"sqlite:///{quote(str(self.sqlite))}"
 
     @property
     def policy(self) -> Path:

@@ -72,7 +72,7 @@ def test_damaged_and_swapped_rows_are_named_and_hold_nothing_up(installation: In
     assert conditions["DataUpToDate"] == ("False", "CorruptRows")
     assert conditions["Ready"] == ("False", "CorruptRows")
     assert conditions["OldKeyRetirable"] == ("True", "Safe")
-    assert installation.message("DataUpToDate").startswith("3 rows are damaged or were moved")
+    assert installation.message("DataUpToDate").startswith("3 rows are damaged or moved")
     assert _token(installation, "user0") == flipped
     installation.check_secrets(NAMES[3:], B)
     named = installation.command("verify")

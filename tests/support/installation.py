@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from practicus_mfa.cli.main import run
 from practicus_mfa.clock import utc_now
 from practicus_mfa.core.keyring import Keyring
 from practicus_mfa.crypto.keys import FernetKey, HeldKeys
@@ -116,10 +118,11 @@ class Installation:
     # --- looking ---------------------------------------------------------------------------------
 
     def status(self) -> Mapping[str, Any]:
-        """The status as the command prints it."""
-        done = self.command("status", "-o", "json")
-        assert done.out, done.err
-        found: dict[str, Any] = json.loads(done.out)
+        """The status as the command prints it; run in this process, since tests ask for it often."""
+        out = io.StringIO()
+        with redirect_stdout(out):
+            run(["status", "-o", "json", "--data-dir", str(self.folder.root)])
+        found: dict[str, Any] = json.loads(out.getvalue())
         return found
 
     def conditions(self) -> dict[str, tuple[str, str]]:

@@ -62,13 +62,18 @@ def run_platform(folder: DataFolder, values: Path, *, once: bool, quiet: bool = 
 
     Raises:
         UsageError: *values* is not valid, or another platform runs on the folder.
+        Abort: A signal came before a run with *once* was at its end.
     """
     from practicus_mfa.bootstrap import run_embedded
     from practicus_mfa.cli.watch import Silence, display
+    from practicus_mfa.reconciler.embedded.platform import ended
 
     stop = _Stop()
     with nullcontext(Silence()) if quiet else display() as shown:
-        return run_embedded(folder, values, once=once, display=shown, stopping=stop.asked)
+        result = run_embedded(folder, values, once=once, display=shown, stopping=stop.asked)
+    if once and (result is None or not ended(result)):
+        raise click.Abort
+    return result
 
 
 class _Stop:

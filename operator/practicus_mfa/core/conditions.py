@@ -19,6 +19,7 @@ from practicus_mfa.core.rules.needed_key_absent import absent_message
 from practicus_mfa.core.rules.readers_lag import lagging_message
 from practicus_mfa.core.rules.rows_unreadable import unreadable
 from practicus_mfa.core.rules.tables_wait import tables_message
+from practicus_mfa.core.sentences import rows
 from practicus_mfa.core.situation import Situation
 from practicus_mfa.core.wanted import judge
 
@@ -113,22 +114,31 @@ def data_up_to_date(s: Situation) -> Finding:
     left = s.counts.awaiting(s.write_key)
     if s.rotation or left or s.target != s.write_key:
         if s.seen.policy.migration.suspend:
-            return False, SUSPENDED, f"{left:,} rows are left; migration.suspend is true: set it to false."
+            return (
+                False,
+                SUSPENDED,
+                f"{rows(left, 'is', 'are')} left; migration.suspend is true: set it to false.",
+            )
         return (False, *_moving(s, left))
     found = unreadable(s)
     if found:
         return (False, *found)
-    return True, "UpToDate", f"All {s.counts.total:,} rows are under the active key."
+    return True, "UpToDate", _all_under(s.counts.total)
+
+
+def _all_under(total: int) -> str:
+    return (
+        f"All {total:,} rows are under the active key." if total != 1 else "The row is under the active key."
+    )
 
 
 def _moving(s: Situation, left: int) -> tuple[str, str]:
-    target = s.rotation.to_key if s.rotation else s.write_key
     if s.target != s.write_key:
-        return "Migrating", f"Key {target} is about to become the active key; then rows follow."
+        return "Migrating", f"Key {s.target} is about to become the active key; then rows follow."
     queued = f" Key {s.queued} is next." if s.queued else ""
     if left:
-        return "Migrating", f"{left:,} rows are still to be brought under key {target}.{queued}"
-    return "Verifying", f"Every row is being tried under key {target}.{queued}"
+        return "Migrating", f"{rows(left, 'is', 'are')} still to be brought under key {s.target}.{queued}"
+    return "Verifying", f"Every row is being tried under key {s.target}.{queued}"
 
 
 def policy_safe(s: Situation) -> Finding:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 
 from practicus_mfa.core.observed import DatabaseUnreachable, Observed, WorkState
 from practicus_mfa.core.plan import Act, Action, For, Step, StopWork, Verdict, Wait
@@ -100,6 +100,8 @@ def decide(seen: Observed) -> Plan:
             return Plan(step, actions)
         case Wait(step, who, reason, message, meanwhile):
             return Plan(step, meanwhile, who, reason, message)
+        case _:
+            assert_never(verdict)
 
 
 def _first(rules: Iterable[Rule], s: Situation) -> Verdict | None:

@@ -46,9 +46,9 @@ def _state(s: Situation, key: KeyId) -> KeyState:
     present = s.keyring.states.get(key) if s.keyring else None
     if key == s.write_key:
         return KeyState.ACTIVE
-    if key == s.target and present is KeyState.ACTIVE:
+    if key == s.target and present is KeyState.ACTIVE and s.write_key not in s.readable | s.wanted.named:
         return KeyState.ACTIVE  # it wrote in a database that was lost or restored, and will write again
-    if key == s.target and present is not KeyState.ROLLING:
+    if key == s.target and present not in (KeyState.ROLLING, KeyState.ACTIVE):
         return KeyState.STAGED
     if key in s.under_other_keys:
         return KeyState.ROLLING

@@ -12,6 +12,7 @@ from typing import Final
 
 from practicus_mfa.core.observed import WorkSeen, WorkState
 from practicus_mfa.core.plan import Step
+from practicus_mfa.core.sentences import rows
 from practicus_mfa.core.status import Manifest, conditions_of
 
 
@@ -26,9 +27,9 @@ class Event:
 
 ORDER: Final = tuple(Step)
 REACHED: Final = (
-    (Step.PROMOTE, "ReadersConverged", "Every reader can read with the new key."),
-    (Step.RETIRE, "MigrationCompleted", "Every row was opened under the active key."),
-    (Step.COMPLETE, "OldKeyRetired", "No row needs the old key; the database refuses it."),
+    (Step.PROMOTE, "ReadersConverged", "Every reader can read with the keys in use."),
+    (Step.RETIRE, "MigrationCompleted", "Every row that can be read is under the active key."),
+    (Step.COMPLETE, "OldKeyRetired", "No row needs an older key; the database refuses them."),
 )
 """What is said when a rotation reaches a step, or is found beyond it."""
 
@@ -53,7 +54,7 @@ def events(before: Manifest, after: Manifest, work: WorkSeen, *, failed_before: 
 
 def _rotation(before: Manifest, after: Manifest) -> Iterator[Event]:
     rotation, was = _mapping(after, "rotation"), _mapping(before, "rotation")
-    number, migrated = rotation.get("id"), rotation.get("migrated")
+    number = rotation.get("id")
     if number is None:
         return
     same = was.get("id") == number
@@ -66,8 +67,13 @@ def _rotation(before: Manifest, after: Manifest) -> Iterator[Event]:
     to_step = _place(rotation.get("step"))
     for step, reason, message in REACHED:
         if from_step < _place(step) <= to_step:
-            count = f" {migrated:,} rows were re-encrypted." if reason == "MigrationCompleted" else ""
+            count = f" {_migrated(rotation)}" if reason == "MigrationCompleted" else ""
             yield Event(reason, f"Rotation {number}: {message}{count}")
+
+
+def _migrated(rotation: Mapping[str, object]) -> str:
+    count = rotation.get("migrated")
+    return f"{rows(count if isinstance(count, int) else 0, 'was', 'were')} re-encrypted."
 
 
 def _place(step: object) -> int:

@@ -43,7 +43,12 @@ def status(seen: Observed, plan: Plan, *, before: Manifest, effective: Manifest,
         "keyringGeneration": s.keyring.generation if s.keyring else 0,
         "users": {"total": s.database.users, "enrolled": s.counts.total, **_by_state(s.counts, s)},
         "tables": [
-            {"table": name, "total": counts.total, **_by_state(counts, s)}
+            {
+                "table": name,
+                "total": counts.total,
+                **_by_state(counts, s),
+                "scannedAt": instant(counts.counted_at),
+            }
             for name, counts in sorted(s.table_counts.items())
         ],
         "readers": {

@@ -16,9 +16,11 @@ from practicus_mfa.core.observed import Claim
 from practicus_mfa.core.policy import MigrationRules
 from practicus_mfa.crypto.keys import HeldKeys
 from practicus_mfa.crypto.tokens import seal_canary
+from practicus_mfa.errors import SupersededError
 from practicus_mfa.reconciler.ports import KeyringStore, Workers
 from practicus_mfa.storage import keys, rotations
 from practicus_mfa.storage.claims import Claimed, guarded_write, record_generation, take_claim
+from practicus_mfa.storage.counts import recount
 from practicus_mfa.storage.engine import Database
 from practicus_mfa.storage.passes import plan_work
 
@@ -99,6 +101,11 @@ class Applier:
         return self.claim
 
     def _canary(self, key: KeyId) -> str:
+        if key not in self.held:
+            raise SupersededError(
+                f"Key {key} is to write, and neither the keyring nor the Secret holds it.",
+                remedy="Put it into secretStore.",
+            )
         return seal_canary(self.held[key])
 
     @staticmethod
@@ -135,6 +142,9 @@ class Applier:
 
     def _work(self, work: p.Work) -> bool:
         assert self.keyring is not None, "no work without a keyring"  # noqa: S101 - an invariant
+        if work.again:
+            # Rows that a finished pass has left: were the counts wrong, passes would follow for ever.
+            recount(self.db)
         shards = plan_work(self.db, self._ours, work, self.migration)
         self.workers.start(work, self.keyring, shards)
         return True

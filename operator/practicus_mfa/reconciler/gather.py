@@ -50,7 +50,7 @@ def gather(
     secret, named = _read_secret(request)
     loaded = keyrings.load()
     keyring, held = loaded or (None, HeldKeys(()))
-    database = _look(db, totals)
+    database, trial = _look(db, totals, held)
     seen = Observed(
         now=clock(),
         generation=request.generation,
@@ -60,7 +60,7 @@ def gather(
         keyring=keyring,
         database=database,
         work=workers.seen(),
-        trial=_trial(db, database, held),
+        trial=trial,
         adopt=request.adopt,
     )
     return Gathered(seen, HeldKeys((*held.values(), *named)))
@@ -86,17 +86,20 @@ def _read_secret(request: Request) -> tuple[SecretSeen | SecretMissing, list[Fer
     ), named
 
 
-def _look(db: Database, totals: RecentTotals) -> DatabaseSeen | DatabaseUnreachable:
+def _look(
+    db: Database, totals: RecentTotals, held: HeldKeys
+) -> tuple[DatabaseSeen | DatabaseUnreachable, dict[KeyId, int]]:
     try:
-        return observe(db, totals.of(db))
+        database = observe(db, totals.of(db))
+        return database, _trial(db, database, held)
     except UnreachableError as error:
-        return DatabaseUnreachable(f"{error.message} {error.remedy}")
+        return DatabaseUnreachable(f"{error.message} {error.remedy}"), {}
 
 
-def _trial(db: Database, database: DatabaseSeen | DatabaseUnreachable, held: HeldKeys) -> dict[KeyId, int]:
+def _trial(db: Database, database: DatabaseSeen, held: HeldKeys) -> dict[KeyId, int]:
     """Try a sample of rows with every key; asked only while no key writes and readers are there already."""
     opened: dict[KeyId, int] = {}
-    if not isinstance(database, DatabaseSeen) or database.write_key or not database.readers:
+    if database.write_key or not database.readers:
         return opened
     for token in sample_tokens(db):
         found = opened_by(token, held.values())

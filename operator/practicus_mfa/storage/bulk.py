@@ -11,10 +11,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import JSON, Boolean, Column, Connection, Integer, SmallInteger, Table, insert
+from sqlalchemy import Boolean, Column, Connection, Integer, SmallInteger, Table, insert
 from sqlalchemy.dialects import sqlite
 
-from practicus_mfa.storage.types import Instant
+from practicus_mfa.storage.types import Document, Instant
 
 Row = Mapping[str, Any]
 """A row's values by the names of columns; all rows of a call have the same."""
@@ -89,7 +89,7 @@ def _cast(column: Column[Any]) -> str:
 
 
 def _is_json(column: Column[Any]) -> bool:
-    return isinstance(column.type, JSON)
+    return isinstance(column.type, Document)
 
 
 def _arrays(table: Table, rows: Sequence[Row]) -> dict[str, list[Any]]:

@@ -12,6 +12,13 @@ from tests.support.world_stories import edited, installed, promoted, rotated, st
 BAD_ACTIVE = MalformedKey("secretStore.activeKey has quotes around it: take them away.")
 BAD_ROLLING = MalformedKey("secretStore.rollingKey is base64 of a key: give the key itself.")
 
+EMPTY = (
+    "secretStore.activeKey is empty: put the active key back, or make one with `practicus-mfa keys generate`."
+)
+SAME = (
+    "secretStore.activeKey and rollingKey are the same key: empty rollingKey, or put the previous key there."
+)
+
 
 def held_still(world: World) -> None:
     """Nothing was lost and nothing was taken up: rows are read and written as before."""
@@ -30,15 +37,13 @@ def held_still(world: World) -> None:
             None,
             None,
             "ActiveKeyMissing",
-            "secretStore.activeKey is empty: put the active key back, or make one with "
-            "`practicus-mfa keys generate`.",
+            EMPTY,
         ),
         (
             None,
             A,
             "ActiveKeyMissing",
-            "secretStore.activeKey is empty: put the active key back, or make one with "
-            "`practicus-mfa keys generate`.",
+            EMPTY,
         ),
         (BAD_ACTIVE, None, "MalformedKey", BAD_ACTIVE.why),
         (BAD_ACTIVE, A, "MalformedKey", BAD_ACTIVE.why),
@@ -48,8 +53,7 @@ def held_still(world: World) -> None:
             B,
             B,
             "SameKey",
-            "secretStore.activeKey and rollingKey are the same key: empty rollingKey, or put the previous "
-            "key there.",
+            SAME,
         ),
     ],
 )

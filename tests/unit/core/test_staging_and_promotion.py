@@ -251,7 +251,6 @@ def test_each_enrolment_during_a_rotation_is_under_the_key_that_writes_and_ends_
 def test_a_rolling_key_that_is_new_joins_for_reading_and_rows_are_tried_with_it() -> None:
     world = installed()
     world.put_by_hand(Row(D, fault="unknown"))
-    world.rows[-1].fault = "unknown"
     edited(world, A, D)
     assert world.settle().at_rest
     assert promotions(world) == []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from practicus_mfa.core.keyring import joined
 from practicus_mfa.core.plan import For, Step, Verdict, Wait
+from practicus_mfa.core.sentences import rows
 from practicus_mfa.core.situation import Situation
 
 REASON = "RollingKeyMissing"
@@ -21,8 +22,8 @@ def needed_key_absent(s: Situation) -> Verdict | None:
 
 def absent_message(s: Situation) -> str:
     """Name the keys and how many rows need them."""
-    rows = sum(s.needed_but_absent.values())
+    needing = rows(sum(s.needed_but_absent.values()), "needs", "need")
     return (
-        f"{rows} rows need key {joined(s.needed_but_absent)}, which is in neither the keyring nor "
+        f"{needing} key {joined(s.needed_but_absent)}, which is in neither the keyring nor "
         "secretStore: put it into rollingKey (the keyring's archive or a backup of values.yaml has it)."
     )

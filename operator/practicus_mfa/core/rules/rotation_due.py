@@ -8,10 +8,10 @@ from practicus_mfa.core.situation import Situation
 
 def rotation_due(s: Situation) -> Verdict | None:
     """Record the rotation and its target; a newer edit before promotion replaces the target."""
-    if s.target is None:
+    if s.target is None or (s.rotation is None and not _something_to_do(s)):
         return None
     if s.rotation is None:
-        return Act(Step.STAGE, (StartRotation(s.target),)) if _something_to_do(s) else None
+        return Act(Step.STAGE, (StartRotation(s.target),))
     if s.rotation.to_key == s.write_key != s.target:
         # It was promoted, and the key is lost since then (a database restored in the middle of a rotation).
         return Act(Step.STAGE, (CompleteRotation(s.rotation.id, frozenset()),))

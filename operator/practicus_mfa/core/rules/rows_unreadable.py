@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from practicus_mfa.core.observed import Counts
 from practicus_mfa.core.plan import For, Step, Verdict, Wait
+from practicus_mfa.core.sentences import rows
 from practicus_mfa.core.situation import Situation
 
 CORRUPT = "CorruptRows"
@@ -23,12 +24,12 @@ def unreadable(s: Situation) -> tuple[str, str] | None:
     unknown = sum(counts.unknown for counts in everywhere)
     if corrupt:
         return CORRUPT, (
-            f"{corrupt} rows are damaged or were moved from another user: `practicus-mfa verify` names them; "
-            "clear each with `practicus-mfa users remove-mfa`, or restore it from a backup."
+            f"{rows(corrupt, 'is', 'are')} damaged or moved from another user: `practicus-mfa verify` names "
+            "them; clear each with `practicus-mfa users remove-mfa`, or restore it from a backup."
         )
     if unknown:
         return UNKNOWN, (
-            f"{unknown} rows are under a key that is not known: `practicus-mfa verify` names them; put that "
-            "key into secretStore.rollingKey, or clear them with `practicus-mfa users remove-mfa`."
+            f"{rows(unknown, 'is', 'are')} under a key that is not known: `practicus-mfa verify` names them; "
+            "put that key into secretStore.rollingKey, or clear them with `practicus-mfa users remove-mfa`."
         )
     return None

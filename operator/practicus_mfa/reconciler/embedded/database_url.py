@@ -5,6 +5,7 @@ from __future__ import annotations
 from practicus_mfa.core.manifests import secret_entry
 from practicus_mfa.datafolder import DataFolder
 from practicus_mfa.documents import read_document
+from practicus_mfa.reconciler.embedded.presence import is_there
 
 
 def database_url(folder: DataFolder) -> str:
@@ -14,4 +15,6 @@ def database_url(folder: DataFolder) -> str:
         UsageError: The Secret with the URL is damaged.
     """
     path = folder.database_secret
-    return secret_entry(read_document(path), "url", source=str(path)) if path.exists() else folder.sqlite_url
+    if not is_there(path):
+        return folder.sqlite_url
+    return secret_entry(read_document(path), "url", source=str(path))

@@ -19,11 +19,15 @@ from practicus_mfa.datafolder import DataFolder
 from practicus_mfa.documents import dump_yaml
 from practicus_mfa.errors import MfaError, UsageError
 from practicus_mfa.files import make_private_folder, write_openly
+from practicus_mfa.reconciler.embedded.database_url import database_url
+from practicus_mfa.reconciler.embedded.inputs import Inputs
 from practicus_mfa.reconciler.embedded.keyring_files import KeyringFiles
 from practicus_mfa.reconciler.embedded.objects import install, read_request
+from practicus_mfa.reconciler.embedded.policy_file import count_generation
 from practicus_mfa.reconciler.embedded.processes import LocalProcesses
 from practicus_mfa.reconciler.loop import Pass, Reconciler
 from practicus_mfa.reconciler.ports import Request
+from practicus_mfa.storage.addresses import SqliteFile
 from practicus_mfa.storage.engine import Database
 from practicus_mfa.storage.versions import upgrade
 
@@ -52,10 +56,17 @@ def locked(folder: DataFolder) -> Iterator[None]:
     """Make sure that no other platform runs on *folder*; make the folder where it is not there.
 
     Raises:
-        UsageError: Another one does.
+        UsageError: Another one does, or the folder can't be written.
     """
     make_private_folder(folder.root)
-    descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else "unknown reason"
+        raise UsageError(
+            f"{folder.lock} can't be opened: {why}",
+            remedy="give this user the right to write the folder, or name another one with --data-dir",
+        ) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -76,17 +87,20 @@ class Embedded:
     Attributes:
         folder: The data folder.
         values_file: The values.yaml that it is installed from.
+        inputs: The files that a person edits, noted before they were installed.
         db: Its database.
         display: Where a person looks.
         stopping: Asked often: whether to end.
+        moved: The folder has another database now: run again on that one.
     """
 
     folder: DataFolder
     values_file: Path
+    inputs: Inputs
     db: Database
     display: Display
     stopping: Callable[[], bool]
-    _stamps: dict[Path, object] = field(default_factory=dict)
+    moved: bool = False
     _published: Manifest = field(default_factory=dict)
     _published_at: float = float("-inf")
 
@@ -101,19 +115,25 @@ class Embedded:
             UnreachableError: The database can't be reached at the start.
         """
         upgrade(self.db)
+        database = self._database()
         request = read_request(self.folder)
         workers = LocalProcesses(self.folder, request.policy.migration.parallelism, utc_now)
         reconciler = Reconciler(db=self.db, keyrings=KeyringFiles(self.folder), workers=workers)
-        self._changed_files()
         result: Pass | None = None
         try:
             while not self.stopping():
                 request = self._refreshed(request)
+                # Workers look the database up in the folder: they must not work on another one than we do.
+                self.moved = self._database() != database
+                if self.moved:
+                    break
                 workers.parallelism = request.policy.migration.parallelism
                 result = reconciler.run(request)
+                if self.stopping() and result.seen.work.state is WorkState.FAILED:
+                    break  # the interruption that ends us has ended them: no failure to tell of
                 self._publish(result)
                 request = replace(request, status=result.status)
-                if once and _ended(result):
+                if once and ended(result):
                     break
                 if not result.changed:
                     self._rest(busy=result.seen.work.state is WorkState.RUNNING)
@@ -121,40 +141,46 @@ class Embedded:
             workers.stop()
         return result
 
+    def _database(self) -> tuple[str, object]:
+        """Return what tells the folder's database from another one that takes its place.
+
+        Raises:
+            UsageError: Its file was taken away: connecting again would make an empty one.
+        """
+        url, address = database_url(self.folder), self.db.address
+        if not isinstance(address, SqliteFile):
+            return url, None
+        try:
+            found = address.path.stat()
+        except FileNotFoundError as error:
+            raise UsageError(
+                f"the database file {address.path} was taken away while the platform runs",
+                remedy="put it back, or restore a backup; then start the platform again",
+            ) from error
+        except OSError:
+            return url, None
+        return url, (found.st_dev, found.st_ino)
+
     def _refreshed(self, request: Request) -> Request:
         """Return what is asked for now; a file that is not valid is told of, and what was asked stays."""
-        changed = self._changed_files()
+        changed = self.inputs.changed()
         if not changed:
             return request
         try:
             if self.values_file in changed:
                 install(self.folder, self.values_file)
-                self._changed_files()
+            count_generation(self.folder)
             return replace(read_request(self.folder), status=request.status)
         except UsageError as error:
             self.display.fault(error)
             return request
-
-    def _changed_files(self) -> set[Path]:
-        """Return the inputs that changed since the last look."""
-        changed = set()
-        inputs = [self.values_file, *sorted(self.folder.root.glob("*.yaml"))]
-        ours = {self.folder.status, self.folder.keyring_archive}
-        for path in inputs:
-            if path in ours:
-                continue
-            stamp = _stamp(path)
-            if self._stamps.get(path) != stamp:
-                self._stamps[path] = stamp
-                changed.add(path)
-        return changed
 
     def _rest(self, *, busy: bool) -> None:
         """Wait until something may have changed: a file, or (busy) the rows."""
         due = time.monotonic() + (TICK if busy else RESYNC)
         while not self.stopping() and time.monotonic() < due:
             time.sleep(TICK)
-            if any(_stamp(path) != stamp for path, stamp in self._stamps.items()):
+            if self.inputs.stirred():
                 return
 
     def _publish(self, result: Pass) -> None:
@@ -165,18 +191,11 @@ class Embedded:
         self.display.show(result)
 
 
-def _stamp(path: Path) -> object:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
 def _undated(status: Manifest) -> Manifest:
     return {name: value for name, value in status.items() if name != "lastScanTime"}
 
 
-def _ended(result: Pass) -> bool:
+def ended(result: Pass) -> bool:
+    """Whether *result* is as far as a run with ``once`` goes."""
     unreachable = result.plan.reason == "DatabaseUnreachable"
     return result.plan.at_rest or result.plan.waits_for is For.PERSON or unreachable

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Final
@@ -19,6 +20,9 @@ from practicus_mfa.datafolder import DataFolder
 PATIENCE: Final = 15.0
 """Seconds that a worker has to finish its page when it is told to stop."""
 
+# -P: a file in the folder where the platform was started is not taken for one of our modules.
+PROGRAM: Final = (sys.executable, "-P", "-m", "practicus_mfa")
+
 
 @dataclass(frozen=True, slots=True)
 class _Process:
@@ -30,18 +34,30 @@ class _Process:
         self.said.seek(0)
         lines = self.said.read().decode("utf-8", "replace").splitlines()
         told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        return told[-1] if told else f"a worker ended with {self.popen.returncode}"
+        return told[-1] if told else f"a worker {_ending(self.popen.returncode)}"
+
+
+def _ending(code: int) -> str:
+    """Say how a process ended; a negative code is the signal that ended it."""
+    if code >= 0:
+        return f"ended with {code}"
+    names = {each.value: each.name for each in signal.Signals}
+    return f"was ended by {names.get(-code, f'signal {-code}')}"
 
 
 class LocalProcesses:
     """Runs workers on this machine."""
 
-    def __init__(self, folder: DataFolder, parallelism: int, clock: Clock) -> None:
+    def __init__(
+        self, folder: DataFolder, parallelism: int, clock: Clock, *, program: tuple[str, ...] = PROGRAM
+    ) -> None:
         """Run up to *parallelism* of them at the same time on *folder*."""
         self._folder = folder
         self.parallelism = parallelism
         self._clock = clock
-        self._processes: Sequence[_Process] = ()
+        self._program = program
+        self._processes: list[_Process] = []
+        self._not_started = ""
         self._name = ""
         self._failed_at: datetime | None = None
 
@@ -51,28 +67,38 @@ class LocalProcesses:
         if any(code is None for code in codes):
             return WorkSeen(WorkState.RUNNING, self._name)
         failed = next((process for process in self._processes if process.popen.returncode), None)
-        if failed is None:
+        if failed is None and not self._not_started:
             return WorkSeen(WorkState.IDLE, self._name)
-        self._failed_at = self._failed_at or self._clock()
-        return WorkSeen(WorkState.FAILED, self._name, self._failed_at, failed.last_error())
+        now = self._clock()
+        # Never in the future: a clock that was set back would put the next attempt off by as much.
+        self._failed_at = min(self._failed_at or now, now)
+        why = self._not_started or (failed.last_error() if failed else "")
+        return WorkSeen(WorkState.FAILED, self._name, self._failed_at, why)
 
     def start(self, work: Work, keyring: Keyring, shards: int) -> None:
-        """Start a process a share of *work*."""
+        """Start a process a share of *work*; one that can't be started makes the attempt a failed one."""
         self.stop()
         count = max(1, min(self.parallelism, shards))
         self._failed_at = None
         self._name = f"rotation-{work.rotation}-{work.mode}-{work.attempt}"
-        self._processes = [
-            self._spawn(f"{number}/{count}", keyring.generation) for number in range(1, count + 1)
-        ]
+        try:
+            for number in range(1, count + 1):
+                self._processes.append(self._spawn(f"{number}/{count}", keyring.generation))
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno else "unknown reason"
+            self._not_started = f"a worker can't be started: {why}"
 
     def _spawn(self, share: str, generation: int) -> _Process:
-        said = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
-        command = [sys.executable, "-m", "practicus_mfa", "migrate", "--data-dir", str(self._folder.root)]
+        command = [*self._program, "migrate", "--data-dir", str(self._folder.root)]
         options = ["--shard", share, "--keyring-generation", str(generation)]
-        popen = subprocess.Popen(  # noqa: S603 - our own program
-            [*command, *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said
-        )
+        said = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
+        try:
+            popen = subprocess.Popen(  # noqa: S603 - our own program
+                [*command, *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said
+            )
+        except OSError:
+            said.close()
+            raise
         return _Process(popen, said)
 
     def stop(self) -> None:
@@ -87,7 +113,8 @@ class LocalProcesses:
                 process.popen.kill()
                 process.popen.wait()
             process.said.close()
-        self._processes = ()
+        self._processes = []
+        self._not_started = ""
 
     def nudge(self, generation: int) -> None:
         """Do nothing: local readers watch the keyring's file."""
