@@ -29,8 +29,8 @@ def _unquoted(problem: str) -> str:
     return _QUOTED.sub(lambda found: found[0] if _HARMLESS.fullmatch(found[0]) else HIDDEN, problem)
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML's safe reader, which refuses a name that stands twice in one section."""
+class _NamesOnce(yaml.constructor.SafeConstructor):
+    """Refuses a name that stands twice in one section."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Return a section's names and values."""
@@ -44,6 +44,14 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
             names.add(key.value)
         return super().construct_mapping(node, deep=deep)
+
+
+class _Loader(_NamesOnce, yaml.SafeLoader):
+    """YAML's safe reader, whose messages say where and what."""
+
+
+class _QuickLoader(_NamesOnce, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """libyaml's, where PyYAML was built with it: several times as fast, with fewer words for a fault."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -77,7 +85,7 @@ def parse_yaml(text: str, source: str) -> object:
         UsageError: It is not YAML, has more than one document, or a name twice in one section.
     """
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  (it is a safe loader)
+        return _load_yaml(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -88,6 +96,14 @@ def parse_yaml(text: str, source: str) -> object:
         raise _not_readable(f"{source}: a character or a value that YAML can't hold") from None
     except RecursionError:
         raise _not_readable(f"{source}: sections within sections without end") from None
+
+
+def _load_yaml(text: str) -> object:
+    try:
+        return yaml.load(text, Loader=_QuickLoader)  # noqa: S506  (it is a safe loader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        # Once more, for the message.
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  (it is a safe loader)
 
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:

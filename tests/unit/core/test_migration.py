@@ -176,16 +176,16 @@ def test_from_the_fourth_failure_on_a_person_is_told_although_attempts_go_on() -
 
 def test_attempts_that_got_a_pass_done_do_not_count_as_failures() -> None:
     world = promoted(installed(), B)
-    for _ in range(3):
+    for _ in range(2):
         world.turn()
         world.stop_work(failed=True)
         world.now += LONGEST_PAUSE
     world.turn()
     world.work_on()
     world.turn()
-    assert works(world)[-1] == (Mode.VERIFY, 5)
+    assert works(world)[-1] == (Mode.VERIFY, 4)
     world.stop_work(failed=True)
-    assert decide(world.observe()).waits_for is p.For.PERSON
+    assert decide(world.observe()).waits_for is p.For.MACHINE
 
 
 def test_a_failure_that_nobody_dated_is_tried_again_at_once() -> None:

@@ -278,6 +278,29 @@ def test_a_restored_database_whose_key_is_gone_goes_on_with_the_keyrings_key_wha
     assert world.reason("KeysValid") == "False ActiveKeyMissing"
 
 
+def test_a_write_key_that_only_the_secret_holds_is_read_with_again_although_the_secret_is_bad() -> None:
+    world = installed()
+    backup = world.back_up()
+    rotated(world, B)
+    world.restore(backup)
+    world.active, world.rolling = None, A
+    assert world.settle().reason == "ActiveKeyMissing"
+    assert world.rotation is None
+    assert world.write_key == A
+    assert {row.true_key for row in world.rows} == {A}
+
+
+def test_an_absent_key_that_comes_back_in_a_bad_secret_is_read_with_again() -> None:
+    world = installed()
+    backup = world.back_up()
+    rotated(world, B)
+    world.restore(backup)
+    assert world.settle().reason == "RollingKeyMissing"
+    world.active, world.rolling = None, A
+    assert world.settle().reason == "ActiveKeyMissing"
+    assert {row.true_key for row in world.rows} == {B}
+
+
 def test_a_target_is_not_dropped_for_a_write_key_that_nobody_has() -> None:
     world = installed()
     backup = world.back_up()

@@ -78,6 +78,44 @@ def test_a_rolling_key_removed_early_is_unloaded_by_itself_when_no_row_needs_it(
     assert world.reason("Ready") == "True Ready"
 
 
+def test_between_the_promotion_and_the_next_generation_the_key_that_wrote_is_in_use() -> None:
+    world = edited(installed(), B)
+    world.turn_until(p.Promote)
+    world.turn()
+    assert world.state_of(A) is KeyState.ACTIVE, "the keyring does not know of the promotion yet"
+    assert world.reason("OldKeyRetirable") == "False RowsRemain"
+
+
+def test_a_key_that_the_fence_lets_through_stays_whatever_else_is_said_of_it() -> None:
+    world = edited(installed(), B, A)
+    world.settle()
+    world.live.add(A)
+    edited(world, B).turn()
+    assert A in world.readable
+
+
+def test_a_rolling_key_that_is_about_to_write_is_not_called_staged() -> None:
+    world = installed()
+    world.put_by_hand(Row(D, fault="unknown"))
+    edited(world, A, D).turn()
+    edited(world, D, A).turn()
+    assert world.state_of(D) is KeyState.ROLLING, "else it could leave although rows were read with it"
+    edited(world, A)
+    assert world.settle().at_rest
+    assert {row.true_key for row in world.rows} == {A}
+
+
+def test_a_staged_key_that_rows_turn_out_to_need_is_rolling() -> None:
+    world = installed(readers=1)
+    world.live.add(D)
+    world.rows.append(Row(D, D))
+    world.readers_follow = False
+    edited(world, D, A).settle()
+    assert world.state_of(D) is KeyState.STAGED
+    edited(world, C, A).turn()
+    assert world.state_of(D) is KeyState.ROLLING
+
+
 def test_an_active_key_replaced_without_being_named_as_rolling_loses_no_row() -> None:
     world = edited(installed(), B)
     world.turn()
