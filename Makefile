@@ -73,7 +73,8 @@ cover: $(DEV) postgresql ## the same tests, measured: core and crypto must be co
 
 .PHONY: bench
 bench: $(DEV) postgresql ## measurements, one after the other (minutes)
-	$(PYTEST) tests/bench -s $(ARGS)
+	@for bench in tokens rotation counts memory start; do \
+	  echo "== $$bench"; $(BIN)/python -m tests.bench.bench_$$bench || exit 1; done
 
 .PHONY: postgresql
 postgresql: $(DEV)

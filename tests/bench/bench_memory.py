@@ -15,8 +15,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from sqlalchemy import text
-
 from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.core.observed import OWN_TABLE, Mode
 from practicus_mfa.crypto.keys import HeldKeys
@@ -25,7 +23,7 @@ from practicus_mfa.storage.engine import connect
 from practicus_mfa.storage.versions import upgrade
 from tests.support import postgres_programs
 from tests.support.postgres import PostgresServer
-from tests.support.rotating import new_secrets, rotating
+from tests.support.rotating import multiplied, new_secrets, rotating
 
 SIZES: Final = (10_000, 1_000_000)
 USERS: Final = 10_000
@@ -69,15 +67,7 @@ def _measure(server: PostgresServer, rows: int) -> tuple[float, float]:
     upgrade(db)
     users = min(USERS, rows)
     world = rotating(db, secrets=new_secrets(users))
-    with db.write() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO practicus_mfa.mfa_factors (id, user_id, token, key_id)"
-                " SELECT id + copy * :users, user_id, token, key_id"
-                " FROM practicus_mfa.mfa_factors, generate_series(1, :copies) AS copy"
-            ),
-            {"users": users, "copies": rows // users - 1},
-        )
+    multiplied(db, users=users, rows=rows)
     for mode in Mode:
         world.plan(world.job(mode))
     db.close()

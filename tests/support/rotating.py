@@ -151,3 +151,12 @@ def run_sql(db: Database, *statements: str) -> None:
     with db.write() as connection:
         for statement in statements:
             connection.execute(text(statement))
+
+
+def multiplied(db: Database, *, users: int, rows: int) -> None:
+    """Copy the factors of the first *users* users until there are *rows*; on PostgreSQL."""
+    copies = "INSERT INTO practicus_mfa.mfa_factors (id, user_id, token, key_id)"
+    copies += " SELECT id + copy * :users, user_id, token, key_id"
+    copies += " FROM practicus_mfa.mfa_factors, generate_series(1, :copies) AS copy"
+    with db.write() as connection:
+        connection.execute(text(copies), {"users": users, "copies": rows // users - 1})

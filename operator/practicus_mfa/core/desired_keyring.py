@@ -46,7 +46,7 @@ def _state(s: Situation, key: KeyId) -> KeyState:
     present = s.keyring.states.get(key) if s.keyring else None
     if key == s.write_key:
         return KeyState.ACTIVE
-    if key == s.target and present is KeyState.ACTIVE and s.write_key not in s.readable | s.wanted.named:
+    if key == s.target and present is KeyState.ACTIVE and s.write_key_lost:
         return KeyState.ACTIVE  # it wrote in a database that was lost or restored, and will write again
     if key == s.target and present not in (KeyState.ROLLING, KeyState.ACTIVE):
         return KeyState.STAGED

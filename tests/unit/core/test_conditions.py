@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from practicus_mfa.core import plan as p
-from practicus_mfa.core.conditions import Condition, Truth
+from practicus_mfa.core.conditions import Condition, Truth, summary
+from practicus_mfa.core.decide import Plan
 from practicus_mfa.core.observed import Administrators
 from practicus_mfa.core.policy import MfaRules, Policy
 from tests.support.world import World
@@ -93,6 +94,14 @@ def test_a_pass_that_has_something_to_do_is_not_ready_although_nothing_is_wrong(
     assert world.message("Ready") == "Step Unload is under way."
     assert world.reason("Reconciling") == "True Progressing"
     assert world.message("Reconciling") == "Step Unload is under way."
+
+
+def test_ready_needs_every_condition_although_the_plan_rests() -> None:
+    broken = Condition("ReadersConverged", Truth.FALSE, "WaitingForReaders", "One lags.")
+    sound = [Condition(kind, Truth.TRUE, "", "") for kind in EVERY if kind != broken.type]
+    ready, reconciling, stalled = summary((*sound, broken), Plan(p.Step.IDLE))
+    assert ready == Condition("Ready", Truth.FALSE, "WaitingForReaders", "One lags.")
+    assert (reconciling.status, stalled.status) == (Truth.TRUE, Truth.FALSE)
 
 
 def test_a_new_key_is_not_ready_from_the_first_look_on() -> None:

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from practicus_mfa.core.decide import decide
 from practicus_mfa.core.events import Event, events
 from practicus_mfa.core.observed import WorkSeen, WorkState
 from practicus_mfa.core.status import Manifest, status
+from tests.support.world import World
 from tests.support.world_parts import ALIEN, A, B, C, Row
 from tests.support.world_stories import edited, installed, promoted, rotated, with_table
-
-if TYPE_CHECKING:
-    from tests.support.world import World
 
 ALL_OF_A_ROTATION = [
     "RotationStarted",
@@ -88,6 +84,12 @@ def test_nothing_is_told_of_an_installation_at_rest() -> None:
 def test_the_first_write_key_is_no_promotion() -> None:
     world = installed(rows=0)
     assert between({}, published(world, {})) == ()
+
+
+def test_a_first_install_beside_an_old_key_tells_of_no_promotion() -> None:
+    world = World(active=B, rolling=A, rows=[Row(A)])
+    assert "KeyPromoted" not in reasons(watched(world, every=39))
+    assert world.write_key == B
 
 
 def test_readers_are_not_said_to_have_converged_while_one_lags() -> None:

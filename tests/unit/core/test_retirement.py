@@ -5,7 +5,7 @@ from practicus_mfa.core.decide import decide
 from practicus_mfa.core.keyring import KeyState
 from practicus_mfa.core.observed import Mode
 from tests.support.world import World
-from tests.support.world_parts import OWN, A, B, C, D, Row
+from tests.support.world_parts import ALIEN, OWN, A, B, C, D, Row
 from tests.support.world_stories import edited, installed, promoted, rotated
 
 
@@ -141,6 +141,18 @@ def test_a_retired_key_waits_for_rows_that_nobody_tried_yet() -> None:
     assert world.settle().at_rest
     assert world.readable == {B}
     assert world.rows[-1].true_key == B
+
+
+def test_a_rolling_key_that_waits_to_be_tried_may_not_be_removed_yet() -> None:
+    world = installed()
+    world.put_by_hand(Row(ALIEN))
+    world.turn_until(p.Work)
+    world.turn()
+    edited(world, A, ALIEN)
+    assert world.readable == {A}
+    assert world.reason("OldKeyRetirable") == "False RowsRemain"
+    assert world.settle().at_rest
+    assert world.reason("OldKeyRetirable") == "True Safe"
 
 
 def test_each_key_that_a_rotation_rotated_away_is_retired() -> None:
