@@ -16,6 +16,7 @@ from practicus_mfa.storage.backup_format import TABLES, Part, encode_row
 from practicus_mfa.storage.backup_read import DamagedBackupError, verify
 from practicus_mfa.storage.backup_restore import restore
 from practicus_mfa.storage.backup_write import create
+from practicus_mfa.storage.claims import guarded_write, read_generation, record_generation
 from practicus_mfa.storage.counts import read_counts
 from practicus_mfa.storage.engine import connect
 from practicus_mfa.storage.users import NewUser
@@ -215,6 +216,16 @@ def test_what_belongs_to_the_place_stays(db: Database, target: Database, tmp_pat
     before = content(target, *place)
     restore(target, tmp_path / "backup.zip", actor="root")
     assert content(target, *place) == before
+
+
+def test_a_keyring_is_ahead_of_a_restored_database(db: Database, target: Database, tmp_path: Path) -> None:
+    fill(db)
+    create(db, tmp_path / "backup.zip")
+    with guarded_write(target, claimed(target)) as connection:
+        record_generation(connection, 7)
+    restore(target, tmp_path / "backup.zip", actor="root")
+    with target.read() as connection:
+        assert read_generation(connection) == 0
 
 
 def test_writers_that_are_at_work_are_waited_for(

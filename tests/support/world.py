@@ -241,10 +241,12 @@ class World:
         """Let a login replica write a new row, through the one writer."""
         if self.write_key is None or self.down:
             return
-        able = not self.readers or any(self.write_key in keys for keys in self.readers.values())
-        if able:
+        writers = self.readers.values() or [self.readable]
+        if any(self.write_key in keys for keys in writers):
             assert self.write_key in self.live, "the fence refuses the write key"
             self.rows.append(Row(self.write_key, self.write_key))
+            # A replica may still hold a key that was unloaded, and a restored database let it write again.
+            self.excused |= {self.write_key} - self.readable
 
     def put_by_hand(self, row: Row) -> None:
         """Let somebody write a row around the one writer; its key may have been unloaded before."""

@@ -1,8 +1,9 @@
 """Restoring a backup: all of it in one transaction, after the whole file was seen to be in order.
 
 Rows keep their ids, and no id that was ever given out is given out again: tokens are bound to them. What
-belongs to the place and not to the data (the claim, leases, the policy in force) stays as it is; the next
-pass of the operator sees that the database is older than its keyring and puts that right.
+belongs to the place and not to the data (the claim, leases, the policy in force) stays as it is. Only the
+keyring's generation is forgotten: so the next pass sees that the keyring is ahead of the database, trusts
+no fact of an earlier rotation, and has every row looked at.
 
 The audit is append-only, so a restore adds what is missing and takes nothing away: a line that is there
 already is left alone, one whose id another line has meanwhile gets a new id.
@@ -16,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Identity, Table, delete, func, select, text
+from sqlalchemy import Connection, Identity, Table, delete, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from practicus_mfa.errors import UsageError
@@ -26,7 +27,7 @@ from practicus_mfa.storage.backup_format import TABLES, Manifest, Part
 from practicus_mfa.storage.backup_read import Backup, DamagedBackupError, check, opened
 from practicus_mfa.storage.bulk import insert_all
 from practicus_mfa.storage.engine import Database
-from practicus_mfa.storage.schema import SCHEMA, audit, users
+from practicus_mfa.storage.schema import SCHEMA, audit, claim, users
 from practicus_mfa.storage.writer import own_write_lock
 
 LOCK_TIMEOUT: Final = timedelta(seconds=30)
@@ -63,6 +64,7 @@ def restore(db: Database, path: Path, *, actor: str, replace: bool = False) -> M
             _make_room(connection, db, replace=replace)
             for table in TABLES:
                 _restore_part(connection, backup, table)
+            connection.execute(update(claim).values(keyring_generation=0))
             rows = {part.table: part.rows for part in backup.manifest.parts}
             taken = backup.manifest.created_at.isoformat()
             append(
