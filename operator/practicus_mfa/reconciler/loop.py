@@ -24,7 +24,7 @@ from practicus_mfa.reconciler.totals import RecentTotals
 from practicus_mfa.storage.claims import guarded_write
 from practicus_mfa.storage.counts import fold
 from practicus_mfa.storage.engine import Database
-from practicus_mfa.storage.policy_row import save_policy
+from practicus_mfa.storage.policy_row import read_policy, save_policy
 
 if TYPE_CHECKING:
     from practicus_mfa.reconciler.apply import Applier
@@ -82,7 +82,7 @@ class Reconciler:
             # With the eyes of the process that acts for this policy: looking takes nothing over.
             if database.claim.same_policy(ours):
                 gathered = replace(gathered, seen=replace(gathered.seen, identity=database.claim))
-        return self._judged(request, gathered, changed=False)
+        return self._judged(request, gathered, decide(gathered.seen), changed=False)
 
     def run(self, request: Request) -> Pass:
         """Gather, decide and apply.
@@ -98,7 +98,7 @@ class Reconciler:
         except RetryableError as error:
             # Overtaken, or the database went away in between: the next pass sees what is true then.
             log.info("The pass was cut short: %s", error)
-        return self._judged(request, gathered, changed=changed)
+        return self._judged(request, gathered, plan, changed=changed)
 
     def _gather(self, request: Request) -> Gathered:
         return gather(request, self.db, self.keyrings, self.workers, clock=self.clock, totals=self._totals)
@@ -134,14 +134,17 @@ class Reconciler:
         policy = request.policy
         in_force = {**enforced(policy), "migration": migration_spelled(policy.migration)}
         assert applier.claim is not None  # noqa: S101 - the caller looked
-        with guarded_write(self.db, applier.claim) as connection:
-            save_policy(connection, request.generation, in_force)
+        with self.db.read() as connection:
+            present = read_policy(connection)
+        # A pass that changes nothing takes no lock: workers would wait behind it.
+        if not present or (present.generation, present.effective) != (request.generation, in_force):
+            with guarded_write(self.db, applier.claim) as connection:
+                save_policy(connection, request.generation, in_force)
         # Differences that triggers have noted since, summed up: counting stays cheap.
         fold(self.db)
 
-    def _judged(self, request: Request, gathered: Gathered, *, changed: bool) -> Pass:
+    def _judged(self, request: Request, gathered: Gathered, plan: Plan, *, changed: bool) -> Pass:
         seen = gathered.seen
-        plan = decide(seen)
         after = status(
             seen,
             plan,
