@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from practicus_mfa.clock import utc_now
 from practicus_mfa.datafolder import DataFolder
+from practicus_mfa.documents import read_document
+from practicus_mfa.errors import UsageError
 from practicus_mfa.reconciler.embedded.database_url import database_url
 from practicus_mfa.reconciler.embedded.inputs import Inputs
 from practicus_mfa.reconciler.embedded.keyring_files import KeyringFiles
@@ -16,6 +20,11 @@ from practicus_mfa.reconciler.embedded.platform import Display, Embedded, locked
 from practicus_mfa.reconciler.embedded.processes import LocalProcesses
 from practicus_mfa.reconciler.loop import Pass, Reconciler
 from practicus_mfa.storage.engine import Database, connect
+
+if TYPE_CHECKING:
+    from practicus_mfa.kube.client import Cluster
+
+log = logging.getLogger(__name__)
 
 
 def run_embedded(
@@ -61,3 +70,44 @@ def look_at(folder: DataFolder, db: Database) -> Pass:
     request = read_request(folder)
     workers = LocalProcesses(folder, request.policy.migration.parallelism, utc_now)
     return Reconciler(db=db, keyrings=KeyringFiles(folder), workers=workers).look(request)
+
+
+def run_operator(
+    config_file: Path, *, kubeconfig: Path | None, context: str | None, host: str, namespace: str
+) -> None:
+    """Run the operator until the process is told to end.
+
+    Args:
+        config_file: The operator's configuration.
+        kubeconfig: How to reach the cluster; ``None`` for what is usual.
+        context: A context of the kubeconfig; ``None`` for its current one.
+        host: What the Lease calls this process.
+        namespace: Where this process runs; '' outside of a cluster.
+
+    Raises:
+        UsageError: The configuration or the kubeconfig is not valid.
+    """
+    # These bring kopf and the API server's client, which no other command needs.
+    from practicus_mfa.kube.connect import connect as connect_cluster
+    from practicus_mfa.reconciler.cluster.config import read_config
+    from practicus_mfa.reconciler.cluster.operator import Operator
+
+    config = read_config(read_document(config_file), source=str(config_file))
+    cluster, default = connect_cluster(kubeconfig=kubeconfig, context=context)
+    if config.definition is not None:
+        _bring_up_to_date(cluster, config.definition, config.definition_owner)
+    Operator(cluster, config, host=host, namespace=namespace or default).run()
+
+
+def _bring_up_to_date(cluster: Cluster, file: Path, owner: str) -> None:
+    """Bring the definition of MfaPolicy up to date; without the right to, the operator goes on as it is."""
+    from practicus_mfa.kube.definition import bring_up_to_date
+
+    try:
+        applied = bring_up_to_date(cluster, read_document(file), owner=owner)
+    except UsageError as error:
+        log.warning("the definition of MfaPolicy was not brought up to date: %s", error)
+        return
+    log.info(
+        "the definition of MfaPolicy is up to date" if applied else "the definition of MfaPolicy is newer"
+    )

@@ -8,7 +8,6 @@ and errors name places only.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Final
@@ -112,6 +111,8 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     Raises:
         UsageError: It is not TOML.
     """
+    import tomllib  # here: YAML is the rule
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

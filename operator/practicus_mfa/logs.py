@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -80,7 +81,11 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(
-    stream: TextIO, *, style: Literal["plain", "json"] = "plain", level: int = logging.INFO
+    stream: TextIO,
+    *,
+    style: Literal["plain", "json"] = "plain",
+    level: int = logging.INFO,
+    also: Iterable[str] = (),
 ) -> None:
     """Send this package's log to a stream, in place of wherever it went before.
 
@@ -88,13 +93,15 @@ def configure(
         stream: Where lines go, usually standard error.
         style: For a person or for a collector.
         level: The lowest level that is written.
+        also: Libraries whose warnings go there too.
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter() if style == "json" else PlainFormatter())
-    logger = logging.getLogger(LOGGER)
-    logger.handlers[:] = [handler]
-    logger.setLevel(level)
-    logger.propagate = False
+    for name, lowest in ((LOGGER, level), *((name, max(level, logging.WARNING)) for name in also)):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(lowest)
+        logger.propagate = False
 
 
 def _plain(value: object) -> object:

@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "recover": ("practicus_mfa.cli.recover:recover", "Let a user in who is locked out."),
     "backup": ("practicus_mfa.cli.backup:backup", "Back up, check and restore the MFA tables."),
     "db": ("practicus_mfa.cli.db:db", "Set up and check the database."),
+    "operator": ("practicus_mfa.cli.operator:operator", "Run the operator of a cluster."),
     "demo": ("practicus_mfa.cli.demo:demo", "Help with a data folder made for trying out."),
     "completion": ("practicus_mfa.cli.completion:completion", "Print a script for your shell's completion."),
 }

@@ -43,6 +43,18 @@ class Condition:
 
 
 UNREACHABLE: Final = "DatabaseUnreachable"
+MISCONFIGURED: Final = "Misconfigured"
+"""The policy, or something that it refers to, is not valid: no snapshot can be made of it."""
+
+SINGLE: Final = (
+    "KeysValid",
+    "DatabaseReachable",
+    "ReadersConverged",
+    "DataUpToDate",
+    "PolicySafe",
+    "OldKeyRetirable",
+)
+"""The conditions that say one thing each."""
 
 
 def conditions(seen: Observed, plan: Plan) -> tuple[Condition, ...]:
@@ -51,13 +63,17 @@ def conditions(seen: Observed, plan: Plan) -> tuple[Condition, ...]:
         s = Situation(seen, seen.database)
         single = tuple(
             _condition(kind, rule(s))
-            for kind, rule in (
-                ("KeysValid", keys_valid),
-                ("DatabaseReachable", database_reachable),
-                ("ReadersConverged", readers_converged),
-                ("DataUpToDate", data_up_to_date),
-                ("PolicySafe", policy_safe),
-                ("OldKeyRetirable", old_key_retirable),
+            for kind, rule in zip(
+                SINGLE,
+                (
+                    keys_valid,
+                    database_reachable,
+                    readers_converged,
+                    data_up_to_date,
+                    policy_safe,
+                    old_key_retirable,
+                ),
+                strict=True,
             )
         )
     else:
@@ -68,7 +84,7 @@ def conditions(seen: Observed, plan: Plan) -> tuple[Condition, ...]:
             Condition("DatabaseReachable", Truth.FALSE, UNREACHABLE, why),
             *(
                 Condition(kind, Truth.UNKNOWN, UNREACHABLE, "The database is out of reach.")
-                for kind in ("ReadersConverged", "DataUpToDate", "PolicySafe", "OldKeyRetirable")
+                for kind in SINGLE[2:]
             ),
         )
     return (*summary(single, plan), *single)
@@ -76,6 +92,16 @@ def conditions(seen: Observed, plan: Plan) -> tuple[Condition, ...]:
 
 Finding = tuple[bool, str, str]
 """Whether the condition is true, its reason, its message."""
+
+
+def misconfigured(message: str) -> tuple[Condition, ...]:
+    """Return the conditions of what can't be judged: a person is needed, all else is unknown."""
+    return (
+        Condition("Ready", Truth.FALSE, MISCONFIGURED, message),
+        Condition("Reconciling", Truth.FALSE, "WaitingForPerson", ""),
+        Condition("Stalled", Truth.TRUE, MISCONFIGURED, message),
+        *(Condition(kind, Truth.UNKNOWN, MISCONFIGURED, "Not known while Stalled.") for kind in SINGLE),
+    )
 
 
 def _condition(kind: str, finding: Finding) -> Condition:

@@ -1,13 +1,14 @@
 """Events: what changed between two published statuses, said once, when it changed.
 
 They are derived from the statuses alone, so a restart repeats none, and a rotation that ran through
-between two looks still tells of all its steps.
+between two looks still tells of all its steps. Who is interrupted between telling and publishing tells the
+same again: each event says which occasion it is about, so that a second telling can be known as one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from practicus_mfa.core.observed import WorkSeen, WorkState
@@ -18,11 +19,19 @@ from practicus_mfa.core.status import Manifest, conditions_of
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, for people: a Kubernetes Event, or a line on a terminal."""
+    """Something that happened, for people: a Kubernetes Event, or a line on a terminal.
+
+    Attributes:
+        reason: What, in one word.
+        message: What, in a sentence.
+        warning: Somebody should look at it.
+        occasion: With the reason, the same whenever the same is told again, and never otherwise.
+    """
 
     reason: str
     message: str
     warning: bool = False
+    occasion: str = field(default="", compare=False)
 
 
 ORDER: Final = tuple(Step)
@@ -47,7 +56,7 @@ def events(before: Manifest, after: Manifest, work: WorkSeen, *, failed_before: 
         *_rotation(before, after),
         *_conditions(before, after),
         *_removed_early(before, after),
-        *_work(work, failed_before=failed_before),
+        *_work(work, after, failed_before=failed_before),
         *_policy(before, after),
     )
 
@@ -57,18 +66,24 @@ def _rotation(before: Manifest, after: Manifest) -> Iterator[Event]:
     number = rotation.get("id")
     if number is None:
         return
-    same = was.get("id") == number
+    same, this = was.get("id") == number, _this_rotation(after)
     if not same:
-        yield Event("RotationStarted", f"Rotation {number} began.")
+        yield Event("RotationStarted", f"Rotation {number} began.", occasion=this)
     active = after.get("activeKeyID")
     if active != before.get("activeKeyID") and before.get("activeKeyID"):
-        yield Event("KeyPromoted", f"Key {active} is the active key now.")
+        yield Event("KeyPromoted", f"Key {active} is the active key now.", occasion=f"{this} {active}")
     from_step = _place(was.get("step")) if same else -1
     to_step = _place(rotation.get("step"))
     for step, reason, message in REACHED:
         if from_step < _place(step) <= to_step:
             count = f" {_migrated(rotation)}" if reason == "MigrationCompleted" else ""
-            yield Event(reason, f"Rotation {number}: {message}{count}")
+            yield Event(reason, f"Rotation {number}: {message}{count}", occasion=this)
+
+
+def _this_rotation(manifest: Manifest) -> str:
+    """Return what no other rotation is called: another database counts them from 1 again."""
+    rotation = _mapping(manifest, "rotation")
+    return f"{rotation.get('id')} {rotation.get('startedAt')}"
 
 
 def _migrated(rotation: Mapping[str, object]) -> str:
@@ -86,24 +101,33 @@ def _conditions(before: Manifest, after: Manifest) -> Iterator[Event]:
     was, now = _condition(before, "DataUpToDate"), _condition(after, "DataUpToDate")
     reason = now.get("reason", "")
     if reason in told_as and was.get("reason") != reason:
-        yield Event(told_as[reason], now["message"], warning=True)
+        yield Event(told_as[reason], now["message"], warning=True, occasion=_since(was, now))
 
 
 def _removed_early(before: Manifest, after: Manifest) -> Iterator[Event]:
     marker = "removed from values.yaml too early"
-    now = _condition(after, "OldKeyRetirable").get("message", "")
-    if marker in now and marker not in _condition(before, "OldKeyRetirable").get("message", ""):
-        yield Event("OldKeyRemovedEarly", now, warning=True)
+    was, now = _condition(before, "OldKeyRetirable"), _condition(after, "OldKeyRetirable")
+    message = now.get("message", "")
+    if marker in message and marker not in was.get("message", ""):
+        yield Event("OldKeyRemovedEarly", message, warning=True, occasion=_since(was, now))
 
 
-def _work(work: WorkSeen, *, failed_before: bool) -> Iterator[Event]:
+def _since(was: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Return what a change of a condition is called, after what was published of it before."""
+    return f"{was.get('lastTransitionTime')} {was.get('reason')} {now.get('message')}"
+
+
+def _work(work: WorkSeen, after: Manifest, *, failed_before: bool) -> Iterator[Event]:
     if work.state is WorkState.FAILED and not failed_before:
-        yield Event("MigrationJobFailed", f"{work.name}: {work.why}", warning=True)
+        # A Job is named after its attempt, so whoever looks at it anew tells nothing new.
+        told = f"{work.name}: {work.why}"
+        yield Event("MigrationJobFailed", told, warning=True, occasion=f"{_this_rotation(after)} {work.name}")
 
 
 def _policy(before: Manifest, after: Manifest) -> Iterator[Event]:
     if before.get("effective") and before["effective"] != after.get("effective"):
-        yield Event("PolicyChanged", "The policy in force changed.")
+        edit = f"{before.get('observedGeneration')} {after.get('observedGeneration')}"
+        yield Event("PolicyChanged", "The policy in force changed.", occasion=edit)
 
 
 def _mapping(manifest: Manifest, name: str) -> Mapping[str, object]:

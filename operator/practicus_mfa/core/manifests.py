@@ -30,6 +30,9 @@ KIND: Final = "MfaPolicy"
 ACTIVE_ENTRY: Final = "activeKey"
 ROLLING_ENTRY: Final = "rollingKey"
 
+ADOPT: Final = "mfa.practicus.ai/adopt"
+"""The annotation by which a person allows an MfaPolicy to take a database over from another one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifests:

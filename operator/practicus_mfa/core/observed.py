@@ -228,7 +228,8 @@ class WorkSeen:
     """The workers that the platform runs for a rotation (Jobs, or local processes).
 
     Only *running* and *failed* count: that nothing runs is no proof that anything was done. What is done
-    stands in the database.
+    stands in the database. *why* says what they failed with, or, of those that run, what keeps all of them
+    from their work.
     """
 
     state: WorkState = WorkState.IDLE

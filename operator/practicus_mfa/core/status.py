@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from practicus_mfa.core.conditions import Condition, conditions
+from practicus_mfa.core.conditions import Condition, conditions, misconfigured
 from practicus_mfa.core.decide import Plan
 from practicus_mfa.core.observed import Counts, DatabaseSeen, Observed, RotationSeen
 from practicus_mfa.core.plan import Step
@@ -28,7 +28,7 @@ def status(seen: Observed, plan: Plan, *, before: Manifest, effective: Manifest,
     """
     head: dict[str, object] = {
         "observedGeneration": seen.generation,
-        "conditions": _dated(conditions(seen, plan), before, seen),
+        "conditions": _dated(conditions(seen, plan), before, seen.generation, seen.now),
         "effective": effective,
     }
     if not isinstance(seen.database, DatabaseSeen):
@@ -41,6 +41,7 @@ def status(seen: Observed, plan: Plan, *, before: Manifest, effective: Manifest,
         "rollingKeyID": s.wanted.rolling or "",
         "lastScanTime": instant(s.counts.counted_at),
         "keyringGeneration": s.keyring.generation if s.keyring else 0,
+        "rolling": sum(counts.awaiting(s.write_key) for counts in (s.counts, *s.table_counts.values())),
         "users": {"total": s.database.users, "enrolled": s.counts.total, **_by_state(s.counts, s)},
         "tables": [
             {
@@ -113,7 +114,20 @@ def _past(rotation: RotationSeen) -> Manifest:
     }
 
 
-def _dated(found: Iterable[Condition], before: Manifest, seen: Observed) -> list[Manifest]:
+def misconfigured_status(message: str, *, before: Manifest, generation: int, now: datetime) -> Manifest:
+    """Return the status of a policy that no pass can be made for; numbers stay as they were, dated.
+
+    Args:
+        message: What is wrong and what to do about it.
+        before: The status as last published.
+        generation: The MfaPolicy's ``metadata.generation``.
+        now: The time.
+    """
+    found = _dated(misconfigured(message), before, generation, now)
+    return {**before, "observedGeneration": generation, "conditions": found}
+
+
+def _dated(found: Iterable[Condition], before: Manifest, generation: int, now: datetime) -> list[Manifest]:
     """Return the conditions as manifests; one whose status did not change keeps its date."""
     earlier = {old["type"]: old for old in conditions_of(before)}
     dated: list[Manifest] = []
@@ -126,8 +140,8 @@ def _dated(found: Iterable[Condition], before: Manifest, seen: Observed) -> list
                 "status": str(condition.status),
                 "reason": str(condition.reason),
                 "message": condition.message,
-                "observedGeneration": seen.generation,
-                "lastTransitionTime": kept or instant(seen.now),
+                "observedGeneration": generation,
+                "lastTransitionTime": kept or instant(now),
             }
         )
     return dated
@@ -140,3 +154,20 @@ def conditions_of(manifest: Manifest) -> tuple[Mapping[str, str], ...]:
         return ()
     wanted = {"type", "status", "reason", "lastTransitionTime"}
     return tuple(entry for entry in found if isinstance(entry, dict) and wanted <= entry.keys())
+
+
+def sound_status(found: object) -> Manifest:
+    """Return *found*, read back from where a status is published; nothing where what a pass reads is damaged.
+
+    A damaged status need not be mended: the next pass publishes it anew.
+    """
+    if not isinstance(found, dict):
+        return {}
+    rotation = found.get("rotation")
+    counts = (
+        [rotation.get(name, 0) for name in ("migrated", "remaining")] if isinstance(rotation, dict) else []
+    )
+    sound = all(isinstance(count, int) for count in counts) and all(
+        isinstance(value, str) for entry in conditions_of(found) for value in (entry["type"], entry["status"])
+    )
+    return found if sound else {}

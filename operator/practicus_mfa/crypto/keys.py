@@ -15,13 +15,14 @@ import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Self
-
-from cryptography.fernet import Fernet
+from typing import TYPE_CHECKING, Final, Self
 
 from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.crypto.base64_text import decoded, fault_of_text, is_text_of
 from practicus_mfa.errors import UsageError
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 KEY_BYTES: Final = 32
 KEY_ID_LABEL: Final = b"practicus-mfa/fernet-key/v1:"
@@ -56,10 +57,10 @@ class FernetKey:
 
     raw: bytes = field(repr=False)
     id: KeyId = field(init=False, compare=False)
-    _fernet: Fernet = field(init=False, repr=False, compare=False)
+    _fernet: Fernet | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Derive the ID and set up the library's object, once.
+        """Derive the ID.
 
         Raises:
             ValueError: *raw* has not 32 bytes.
@@ -68,7 +69,6 @@ class FernetKey:
             msg = f"a Fernet key has {KEY_BYTES} bytes, not {len(self.raw)}"
             raise ValueError(msg)
         object.__setattr__(self, "id", key_id(self.raw))
-        object.__setattr__(self, "_fernet", Fernet(self.text))
 
     @property
     def text(self) -> str:
@@ -86,8 +86,15 @@ class FernetKey:
         return self.raw[16:]
 
     def fernet(self) -> Fernet:
-        """Return the key as ``cryptography`` uses it."""
-        return self._fernet
+        """Return the key as ``cryptography`` uses it, set up once."""
+        if self._fernet is not None:
+            return self._fernet
+        # Imported here: who only asks for keys' IDs, as `status` does, need not wait for it.
+        from cryptography.fernet import Fernet
+
+        made = Fernet(self.text)
+        object.__setattr__(self, "_fernet", made)
+        return made
 
 
 def generate_key() -> FernetKey:

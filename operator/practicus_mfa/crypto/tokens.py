@@ -15,8 +15,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from cryptography.fernet import InvalidToken
-
 from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.crypto.faults import Fault, Reason, reason_unopened
 from practicus_mfa.crypto.keys import FernetKey, HeldKeys
@@ -117,6 +115,9 @@ def seal(secret: bytes, *, owner: int, key: FernetKey, now: int) -> str:
 
 def opened_by(token: str | bytes, keys: Iterable[FernetKey]) -> tuple[FernetKey, bytes] | None:
     """Return the first of *keys* that opens *token*, with the plaintext, as ``cryptography`` decides it."""
+    # Imported here: who only asks for keys' IDs, as `status` does, need not wait for it.
+    from cryptography.fernet import InvalidToken
+
     for key in keys:
         try:
             return key, key.fernet().decrypt(token)

@@ -14,6 +14,7 @@ from practicus_mfa.core.observed import (
     Observed,
     SecretMissing,
     SecretSeen,
+    WorkSeen,
 )
 from practicus_mfa.crypto.keys import FernetKey, HeldKeys, MalformedKeyError, parse_key
 from practicus_mfa.crypto.tokens import opened_by
@@ -35,7 +36,7 @@ class Gathered:
 
 def gather(
     request: Request,
-    db: Database,
+    db: Database | DatabaseUnreachable,
     keyrings: KeyringStore,
     workers: Workers,
     *,
@@ -59,7 +60,7 @@ def gather(
         secret=secret,
         keyring=keyring,
         database=database,
-        work=workers.seen(),
+        work=workers.seen() if _may_be_at_work(database) else WorkSeen(),
         trial=trial,
         adopt=request.adopt,
     )
@@ -86,9 +87,16 @@ def _read_secret(request: Request) -> tuple[SecretSeen | SecretMissing, list[Fer
     ), named
 
 
+def _may_be_at_work(database: DatabaseSeen | DatabaseUnreachable) -> bool:
+    """Whether somebody may be at work: only for a rotation. Otherwise a platform need not be asked."""
+    return isinstance(database, DatabaseUnreachable) or database.rotation is not None
+
+
 def _look(
-    db: Database, totals: RecentTotals, held: HeldKeys
+    db: Database | DatabaseUnreachable, totals: RecentTotals, held: HeldKeys
 ) -> tuple[DatabaseSeen | DatabaseUnreachable, dict[KeyId, int]]:
+    if isinstance(db, DatabaseUnreachable):
+        return db, {}
     try:
         database = observe(db, totals.of(db))
         return database, _trial(db, database, held)

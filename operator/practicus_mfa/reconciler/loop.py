@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from practicus_mfa.clock import Clock, utc_now
 from practicus_mfa.core.decide import Plan, decide
 from practicus_mfa.core.events import Event, events
-from practicus_mfa.core.observed import DatabaseSeen, Observed, WorkState
+from practicus_mfa.core.observed import DatabaseSeen, DatabaseUnreachable, Observed, WorkState
 from practicus_mfa.core.parse.spec import effective, enforced
 from practicus_mfa.core.spelling import migration_spelled
 from practicus_mfa.core.status import Manifest, status
@@ -56,13 +56,13 @@ class Reconciler:
     """Runs passes over one policy's world.
 
     Attributes:
-        db: The database.
+        db: The database, or why none can be asked.
         keyrings: Where the keyring is kept.
         workers: Who re-encrypts rows.
         clock: The time of snapshots.
     """
 
-    db: Database
+    db: Database | DatabaseUnreachable
     keyrings: KeyringStore
     workers: Workers
     clock: Clock = utc_now
@@ -105,7 +105,7 @@ class Reconciler:
 
     def _apply(self, request: Request, gathered: Gathered, plan: Plan) -> bool:
         seen = gathered.seen
-        if not isinstance(seen.database, DatabaseSeen):
+        if not isinstance(seen.database, DatabaseSeen) or isinstance(self.db, DatabaseUnreachable):
             return False
         # Who only looks need not wait for what it brings.
         from practicus_mfa.reconciler.apply import Applier
@@ -121,27 +121,13 @@ class Reconciler:
             adopt=seen.adopt,
         )
         if seen.database.claim and seen.database.claim.owner == seen.identity.owner:
-            self._keep_house(request, applier)
+            _keep_house(request, applier)
         changed = False
         for action in plan.actions:
             if not applier.apply(action):
                 break
             changed = True
         return changed
-
-    def _keep_house(self, request: Request, applier: Applier) -> None:
-        """Tell workers and log-in services of the policy, which they read in the database; sum up counts."""
-        policy = request.policy
-        in_force = {**enforced(policy), "migration": migration_spelled(policy.migration)}
-        assert applier.claim is not None  # noqa: S101 - the caller looked
-        with self.db.read() as connection:
-            present = read_policy(connection)
-        # A pass that changes nothing takes no lock: workers would wait behind it.
-        if not present or (present.generation, present.effective) != (request.generation, in_force):
-            with guarded_write(self.db, applier.claim) as connection:
-                save_policy(connection, request.generation, in_force)
-        # Differences that triggers have noted since, summed up: counting stays cheap.
-        fold(self.db)
 
     def _judged(self, request: Request, gathered: Gathered, plan: Plan, *, changed: bool) -> Pass:
         seen = gathered.seen
@@ -155,3 +141,18 @@ class Reconciler:
         told = events(request.status, after, seen.work, failed_before=self._failure_told)
         self._failure_told = seen.work.state is WorkState.FAILED
         return Pass(seen=seen, plan=plan, status=after, events=told, changed=changed)
+
+
+def _keep_house(request: Request, applier: Applier) -> None:
+    """Tell workers and log-in services of the policy, which they read in the database; sum up counts."""
+    policy = request.policy
+    in_force = {**enforced(policy), "migration": migration_spelled(policy.migration)}
+    assert applier.claim is not None  # noqa: S101 - the caller looked
+    with applier.db.read() as connection:
+        present = read_policy(connection)
+    # A pass that changes nothing takes no lock: workers would wait behind it.
+    if not present or (present.generation, present.effective) != (request.generation, in_force):
+        with guarded_write(applier.db, applier.claim) as connection:
+            save_policy(connection, request.generation, in_force)
+    # Differences that triggers have noted since, summed up: counting stays cheap.
+    fold(applier.db)

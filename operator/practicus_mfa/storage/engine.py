@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, select, text
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -194,7 +194,7 @@ def _sqlite(path: Path, *, create: bool) -> Engine:
             raise
         return connection
 
-    engine = create_engine("sqlite://", creator=opened, poolclass=QueuePool, hide_parameters=True)
+    engine = create_engine(URL.create("sqlite"), creator=opened, poolclass=QueuePool, hide_parameters=True)
     event.listen(engine, "begin", _begin_on_sqlite)
     return engine.execution_options(schema_translate_map={SCHEMA: None})
 

@@ -149,6 +149,34 @@ def test_rows_that_cannot_be_read_are_told_once_as_a_warning(row: Row, reason: s
     assert between(after, published(world, after)) == ()
 
 
+def test_who_tells_the_same_again_says_so_and_another_occasion_is_another() -> None:
+    world = edited(installed(), B, A)
+    first, again, second = [], [], []
+    before = published(world, {})
+    for _ in range(40):
+        world.turn()
+        world.work_on()
+        after = published(world, before)
+        first += between(before, after)
+        # Somebody who was killed before he could publish, and whoever comes after him, a moment later.
+        again += between(before, published(world, before))
+        before = after
+    world = edited(world, C, B)
+    for _ in range(40):
+        world.turn()
+        world.work_on()
+        after = published(world, before)
+        second += between(before, after)
+        before = after
+    assert reasons(first) == reasons(second) == ALL_OF_A_ROTATION
+
+    def occasions(told: list[Event]) -> list[tuple[str, str]]:
+        return [(event.reason, event.occasion) for event in told]
+
+    assert occasions(first) == occasions(again)
+    assert not set(occasions(first)) & set(occasions(second))
+
+
 def test_a_failed_attempt_is_told_once_as_a_warning() -> None:
     failed = WorkSeen(WorkState.FAILED, "job-1", None, "out of memory")
     assert events({}, {}, failed, failed_before=False) == (

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -58,6 +59,13 @@ def test_while_workers_run_the_plan_waits_and_says_how_many_rows_are_left() -> N
     assert world.reason("DataUpToDate") == "False Migrating"
     assert world.message("DataUpToDate") == f"3 rows are still to be brought under key {B}."
     assert world.reason("Ready") == "False Migrating"
+
+
+def test_workers_that_can_t_begin_say_why() -> None:
+    seen = at_work(promoted(installed(), B)).observe()
+    plan = decide(replace(seen, work=replace(seen.work, why="ImagePullBackOff: not found")))
+    assert (plan.waits_for, plan.reason) == (p.For.MACHINE, "Migrating")
+    assert plan.message == "No worker is at work yet: ImagePullBackOff: not found"
 
 
 def test_while_rows_are_tried_the_reason_is_verifying() -> None:

@@ -194,9 +194,48 @@ def test_a_database_restored_to_a_key_that_was_unloaded_names_it_and_heals_when_
     assert plan.message == world.message("DataUpToDate") == world.message("Ready")
     assert plan.message == (
         f"3 rows need key {A}, which is in neither the keyring nor secretStore: put it into rollingKey (the "
-        "keyring's archive or a backup of values.yaml has it)."
+        "keyring's archive or a backup of values.yaml has it), or clear them with "
+        "`practicus-mfa users remove-mfa`."
     )
     edited(world, B, A)
+    assert world.settle().at_rest
+    is_healed(world, B)
+
+
+def partly_lost() -> World:
+    """Return an installation one of whose rows needs a key that nobody has, before a rotation to B."""
+    world = installed()
+    world.put_by_hand(Row(D, D))
+    world.live.add(D)
+    return edited(world, B, A)
+
+
+def test_rows_that_can_be_moved_are_moved_although_others_need_a_lost_key() -> None:
+    world = partly_lost()
+    plan = world.settle()
+    assert [row.true_key for row in world.rows] == [B, B, B, D]
+    assert (plan.step, plan.waits_for, plan.reason) == (p.Step.MIGRATE, p.For.PERSON, "RollingKeyMissing")
+    assert world.reason("Ready") == "False RollingKeyMissing"
+    assert D in world.message("Ready")
+    assert world.live == {A, B, D}, "nothing is retired before every row was tried"
+    assert world.readable == {A, B}
+    edited(world, B, D)
+    assert world.settle().at_rest
+    edited(world, B).settle()
+    is_healed(world, B)
+
+
+def test_a_row_that_needs_a_lost_key_is_tried_once_and_not_again_and_again() -> None:
+    world = partly_lost()
+    world.settle()
+    world.settle()
+    assert len([action for action in world.log if isinstance(action, p.Work)]) == 1
+
+
+def test_rows_whose_key_is_lost_may_be_cleared_instead() -> None:
+    world = partly_lost()
+    assert world.settle().message.endswith("or clear them with `practicus-mfa users remove-mfa`.")
+    world.rows.pop()
     assert world.settle().at_rest
     is_healed(world, B)
 

@@ -3,9 +3,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from practicus_mfa.core import plan as p
 from practicus_mfa.core.decide import decide
-from practicus_mfa.core.status import Manifest, conditions_of, instant, status
+from practicus_mfa.core.status import Manifest, conditions_of, instant, sound_status, status
 from tests.support.world import World
 from tests.support.world_parts import ALIEN, START, A, B, C, Row
 from tests.support.world_stories import SPEC, TABLE, edited, installed, promoted, rotated, with_table
@@ -30,6 +32,7 @@ def test_the_status_of_an_installation_at_rest() -> None:
         "rollingKeyID": "",
         "lastScanTime": instant(world.now),
         "keyringGeneration": 2,
+        "rolling": 0,
         "users": {"total": 3, "enrolled": 3, "active": 3, "rolling": 0, "unknown": 0, "corrupt": 0},
         "tables": [],
         "readers": {"total": 2, "converged": 2},
@@ -72,6 +75,15 @@ def test_other_applications_tables_are_counted_as_last_scanned() -> None:
         {"table": TABLE, "total": 2, "active": 0, "rolling": 2, "unknown": 0, "corrupt": 0, **at},
         {"table": "logs", "total": 5, "active": 0, "rolling": 1, "unknown": 4, "corrupt": 0, **at},
     ]
+
+
+def test_rows_to_be_moved_are_summed_over_all_tables() -> None:
+    world = edited(with_table(), B, A)
+    world.settle()
+    world.put_by_hand(Row(A))
+    found = published(world)
+    assert (found["users"]["rolling"], found["tables"][0]["rolling"]) == (1, 2)
+    assert found["rolling"] == 3
 
 
 def test_readers_are_counted_those_that_lag_apart() -> None:
@@ -265,3 +277,40 @@ def test_a_damaged_status_is_taken_for_none() -> None:
     world = installed()
     found = published(world, {"conditions": [{"type": "Ready"}]})
     assert found["conditions"][0]["lastTransitionTime"] == instant(world.now)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {},
+        {"rotation": {}},
+        {"rotation": {"migrated": 3, "remaining": 0}, "conditions": "none"},
+        {"rotation": None, "conditions": [{"type": "Ready"}]},
+        {
+            "conditions": [
+                {
+                    "type": "Ready",
+                    "status": "True",
+                    "reason": "Ready",
+                    "lastTransitionTime": "2026-01-01T00:00:00Z",
+                }
+            ]
+        },
+    ],
+)
+def test_a_status_that_can_be_used_is_read_back_as_it_is(found: dict[str, object]) -> None:
+    assert sound_status(found) == found
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        None,
+        [],
+        "Ready",
+        {"rotation": {"migrated": "3"}},
+        {"conditions": [{"type": "Ready", "status": True, "reason": "", "lastTransitionTime": ""}]},
+    ],
+)
+def test_a_damaged_status_is_none(found: object) -> None:
+    assert sound_status(found) == {}

@@ -181,6 +181,38 @@ def test_bounds_are_inclusive(text: str) -> None:
     read_values(parse_yaml(text, "test"))
 
 
+TABLE: Final = {"table": "t", "idColumn": "id", "tokenColumns": ["token"]}
+
+
+@pytest.mark.parametrize(
+    ("tables", "line"),
+    [
+        ([TABLE | {"table": f"t{n}"} for n in range(65)], "tables: 65 entries are too many; the most is 64"),
+        (
+            [TABLE | {"tokenColumns": [f"c{n}" for n in range(17)]}],
+            "tables[0].tokenColumns: 17 entries are too many; the most is 16",
+        ),
+        (
+            [TABLE | {"where": {f"c{n}": n for n in range(33)}}],
+            "tables[0].where: 33 entries are too many; the most is 32",
+        ),
+        ([TABLE | {"table": "t" * 301}], "tables[0].table: 301 characters are too many; the most is 300"),
+        (
+            [TABLE | {"idColumn": "c" * 151}],
+            "tables[0].idColumn: 151 characters are too many; the most is 150",
+        ),
+        (
+            [TABLE | {"tokenColumns": ["c" * 151]}],
+            "tables[0].tokenColumns: 151 characters are too many; the most is 150",
+        ),
+    ],
+)
+def test_lists_and_names_have_bounds(tables: object, line: str) -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        read_values({"migration": {"tables": tables}})
+    assert [fault.line for fault in caught.value.faults] == [f"migration.{line}"]
+
+
 def test_an_entry_that_is_null_misses_everything() -> None:
     assert [line.partition(":")[0] for line in faults("migration: {tables: [null]}")] == [
         "migration.tables[0].table",

@@ -187,6 +187,36 @@ class Section:
                 self._wrong(f"{name}.{shown(key)}", value, "one value", remedy)
         return found
 
+    def labels(self, name: str) -> dict[str, str]:
+        """Return a section of free names, each with text: labels, annotations, a node selector."""
+        found: dict[str, str] = {}
+        for key, value in self.tree(name).items():
+            if isinstance(value, str):
+                found[key] = value
+            else:
+                # What else people write there without quotes: true, 1.0
+                self._wrong(f"{name}.{shown(key)}", value, "text", "put it in quotes")
+        return found
+
+    def tree(self, name: str) -> dict[str, object]:
+        """Return a section as it stands there: another judges what is below its names."""
+        node = self._take(name)
+        if not isinstance(node, Mapping):
+            Section(node, self.at(name), self._faults)
+            return {}
+        for key in node:
+            if not isinstance(key, str):
+                self.fault(f"{name}.{shown(key)}", "a name that is not text", "put the name in quotes")
+        return {key: value for key, value in node.items() if isinstance(key, str)}
+
+    def trees(self, name: str) -> tuple[dict[str, object], ...]:
+        """Return a list of sections, each as it stands there."""
+        found = self._list(name, "[], or one entry a line, each after a dash")
+        top = Section(
+            {f"{name}[{index}]": entry for index, entry in enumerate(found)}, self.path, self._faults
+        )
+        return tuple(top.tree(f"{name}[{index}]") for index in range(len(found)))
+
     def _take(self, name: str) -> object:
         self._known.append(name)
         return self._node.get(name)

@@ -21,6 +21,14 @@ MOST_WORKERS: Final = 1_000
 MOST_SHARDS: Final = 10_000
 MOST_ROWS_A_PAGE: Final = 50_000
 
+# What the rules of the MfaPolicy's definition cost an API server grows with these.
+MOST_TABLES: Final = 64
+MOST_COLUMNS: Final = 16
+MOST_COMPARED: Final = 32
+LONGEST_TABLE: Final = 300
+LONGEST_COLUMN: Final = 150
+"""Characters; a name of PostgreSQL has at most 63 bytes, and each quote in it is written twice."""
+
 # A name as SQL has it: plain, where its case means nothing, or in double quotes.
 _PART: Final = r'(?:"(?:[^"\0]|"")+"|[^\W\d][\w$]*)'
 _PARTS: Final = re.compile(_PART)
@@ -89,7 +97,9 @@ def migration_rules(section: Section) -> MigrationRules:
 
 def _tables(migration: Section) -> Iterator[TableSpec]:
     seen: dict[tuple[str, ...], str] = {}
-    for entry in migration.entries("tables"):
+    entries = tuple(migration.entries("tables"))
+    _at_most(migration, "tables", len(entries), MOST_TABLES)
+    for entry in entries:
         with entry:
             spec = _table(entry)
         relation = same_table(spec.table)
@@ -102,16 +112,26 @@ def _tables(migration: Section) -> Iterator[TableSpec]:
         yield spec
 
 
+def _at_most(section: Section, name: str, count: int, most: int, what: str = "entries") -> None:
+    if count > most:
+        section.fault(name, f"{number(count)} {what} are too many", f"the most is {most}")
+
+
 def _table(entry: Section) -> TableSpec:
     table = entry.needed_text("table", "app.secrets")
     id_column = entry.needed_text("idColumn", "id")
     columns = entry.needed_texts("tokenColumns", "[token], the columns that hold tokens")
+    where = entry.scalars("where")
+    _at_most(entry, "tokenColumns", len(columns), MOST_COLUMNS)
+    _at_most(entry, "where", len(where), MOST_COMPARED)
+    _at_most(entry, "table", len(table), LONGEST_TABLE, "characters")
     if len(set(columns)) < len(columns):
         entry.fault("tokenColumns", "a column twice", "name each column once")
     if table.strip() and not _TABLE.fullmatch(table):
         remedy = 'write it as in SQL, app.secrets or app."Secrets"'
         entry.fault("table", "not the name of a table", remedy)
     for name, column in (("idColumn", id_column), *(("tokenColumns", column) for column in columns)):
+        _at_most(entry, name, len(column), LONGEST_COLUMN, "characters")
         if column.strip() and not _COLUMN.fullmatch(column):
             entry.fault(name, "not the name of a column", 'write it as in SQL, token or "Token"')
     if id_column in columns:
@@ -120,7 +140,7 @@ def _table(entry: Section) -> TableSpec:
         table=table,
         id_column=id_column,
         token_columns=columns,
-        where=entry.scalars("where"),
+        where=where,
         ready_for_key=entry.key_id("readyForKeyID"),
         done_with_key=entry.key_id("doneWithKeyID"),
     )
@@ -135,13 +155,21 @@ def same_table(name: str) -> tuple[str, ...]:
 def object_name(section: Section, name: str, default: str = "") -> str:
     """Return the name of a Kubernetes object, '' where there is none."""
     value = section.text(name, default) or default
-    if value and not _OBJECT_NAME.fullmatch(value):
-        remedy = (
-            "it has lower-case letters, digits, '-' and '.', and begins and ends with one of the first two"
-        )
-        section.fault(name, "not the name of a Kubernetes object", remedy)
-        return default
-    return value
+    return value if not value or _named(section, name, value) else default
+
+
+def object_names(section: Section, name: str) -> tuple[str, ...]:
+    """Return a list of names of Kubernetes objects, each once."""
+    found = enumerate(section.texts(name))
+    return tuple(dict.fromkeys(value for at, value in found if _named(section, f"{name}[{at}]", value)))
+
+
+def _named(section: Section, name: str, value: str) -> bool:
+    if _OBJECT_NAME.fullmatch(value):
+        return True
+    remedy = "it has lower-case letters, digits, '-' and '.', and begins and ends with one of the first two"
+    section.fault(name, "not the name of a Kubernetes object", remedy)
+    return False
 
 
 def secret_key(section: Section, name: str, default: str) -> str:

@@ -1,6 +1,8 @@
 """Rows need a key that nobody has: it was removed from values.yaml and is in no keyring.
 
-The rows keep their hint and their token, untouched, until a person brings the key back.
+They hold up no other row: what can be moved was moved before this rule is asked. They keep their hint and
+their token, untouched, until a person brings the key back or clears them; until then nothing is proved and no
+key is retired, for a key that comes back must be there when every row is tried.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ REASON = "RollingKeyMissing"
 
 
 def needed_key_absent(s: Situation) -> Verdict | None:
-    """Wait for a person: no pass is begun that would try such rows in vain."""
+    """Wait for a person: a pass over such rows alone would try them in vain."""
     if not s.needed_but_absent:
         return None
     return Wait(Step.MIGRATE, For.PERSON, REASON, absent_message(s))
@@ -25,5 +27,6 @@ def absent_message(s: Situation) -> str:
     needing = rows(sum(s.needed_but_absent.values()), "needs", "need")
     return (
         f"{needing} key {joined(s.needed_but_absent)}, which is in neither the keyring nor "
-        "secretStore: put it into rollingKey (the keyring's archive or a backup of values.yaml has it)."
+        "secretStore: put it into rollingKey (the keyring's archive or a backup of values.yaml has it), "
+        "or clear them with `practicus-mfa users remove-mfa`."
     )

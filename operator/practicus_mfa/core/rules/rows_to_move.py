@@ -52,7 +52,8 @@ def _work(s: Situation, mode: Mode, allowed: Callable[[TableSpec], bool]) -> Ver
         return None
     work = s.seen.work
     if work.state is WorkState.RUNNING:
-        return Wait(STEP[mode], For.MACHINE, REASON[mode], "Workers are running.")
+        message = f"No worker is at work yet: {work.why}" if work.why else "Workers are running."
+        return Wait(STEP[mode], For.MACHINE, REASON[mode], message)
     if work.state is WorkState.FAILED and work.failed_at is not None:
         failures = max(1, rotation.attempt - sum(seen.finished for seen in rotation.passes))
         due = work.failed_at + pause_after(failures)

@@ -13,12 +13,12 @@ from typing import Final, cast
 from uuid import uuid4
 
 from practicus_mfa.core.keyring import KeyId
-from practicus_mfa.core.manifests import ACTIVE_ENTRY, ROLLING_ENTRY, render, secret_entry
+from practicus_mfa.core.manifests import ACTIVE_ENTRY, ADOPT, ROLLING_ENTRY, render, secret_entry
 from practicus_mfa.core.observed import Claim
 from practicus_mfa.core.parse.spec import policy_from_spec
 from practicus_mfa.core.parse.values import Values, read_values
 from practicus_mfa.core.spelling import Tree
-from practicus_mfa.core.status import Manifest, conditions_of
+from practicus_mfa.core.status import Manifest, sound_status
 from practicus_mfa.crypto.keys import MalformedKeyError, parse_key
 from practicus_mfa.datafolder import DataFolder
 from practicus_mfa.documents import dump_yaml, read_document
@@ -33,8 +33,6 @@ from practicus_mfa.reconciler.embedded.policy_file import (
 )
 from practicus_mfa.reconciler.embedded.presence import is_there
 from practicus_mfa.reconciler.ports import Request, SecretTexts
-
-ADOPT: Final = "mfa.practicus.ai/adopt"
 
 # Tells two processes apart that bear the same number, each in its own container on a host of the same name.
 _INCARNATION: Final = uuid4().hex[:8]
@@ -127,13 +125,6 @@ def _read_secret(folder: DataFolder, name: str) -> SecretTexts | None:
 def _read_status(path: Path) -> Manifest:
     """Return the status that was published last; a damaged one is none, for it is published anew anyway."""
     try:
-        found = read_document(path) if is_there(path) else {}
+        return sound_status(read_document(path) if is_there(path) else {})
     except UsageError:
         return {}
-    if not isinstance(found, dict):
-        return {}
-    counts = [section(found, "rotation").get(name, 0) for name in ("migrated", "remaining")]
-    sound = all(isinstance(count, int) for count in counts) and all(
-        isinstance(value, str) for entry in conditions_of(found) for value in (entry["type"], entry["status"])
-    )
-    return found if sound else {}
