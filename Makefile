@@ -34,7 +34,8 @@ picture: $(DEV) ## record docs/img/demo.svg anew
 ##@ Test it
 
 .PHONY: test
-test: lint types imports tests ## everything below but cover and bench
+# kubernetes first: what it builds in the background in CI takes longest.
+test: kubernetes lint types imports tests ## everything below but cover and bench
 
 .PHONY: lint
 lint: $(DEV) ## style and layout of the code (ruff)
@@ -50,7 +51,7 @@ imports: $(DEV) ## which part may import which (import-linter)
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: tests
-tests: $(DEV) postgresql ## unit, property and integration tests in one run
+tests: $(DEV) postgresql kubernetes ## unit, property, integration and cluster tests in one run
 	$(PYTEST) $(PARALLEL) $(ARGS)
 
 .PHONY: unit
@@ -65,8 +66,12 @@ property: $(DEV) ## what holds for all input (Hypothesis)
 integration: $(DEV) postgresql ## with SQLite and a PostgreSQL server of the tests' own
 	$(PYTEST) tests/integration $(PARALLEL) $(ARGS)
 
+.PHONY: cluster
+cluster: $(DEV) postgresql kubernetes ## on a real Kubernetes of the tests' own
+	$(PYTEST) tests/cluster $(PARALLEL) $(ARGS)
+
 .PHONY: cover
-cover: $(DEV) postgresql ## the same tests, measured: core and crypto must be covered to the last branch
+cover: $(DEV) postgresql kubernetes ## the same tests, measured: core and crypto must be covered to the last branch
 	$(PYTEST) $(PARALLEL) --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report
 	$(BIN)/coverage report --include='$(WHOLE)' --fail-under=100
@@ -79,6 +84,24 @@ bench: $(DEV) postgresql ## measurements, one after the other (minutes)
 .PHONY: postgresql
 postgresql: $(DEV)
 	@$(BIN)/python -m tests.support.postgres_programs
+
+.PHONY: kubernetes
+kubernetes: $(DEV)
+	@$(BIN)/python -m tests.support.cluster prepare --for=$$PPID
+
+.PHONY: programs
+programs: $(DEV) ## build the Kubernetes that the tests run (needs Go; 10 minutes, once)
+	@$(BIN)/python -m tests.support.cluster programs
+
+##@ Look at it on Kubernetes
+
+.PHONY: cluster-up
+cluster-up: $(DEV) ## start a cluster that stays, and say how to reach it
+	@$(BIN)/python -m tests.support.cluster up
+
+.PHONY: cluster-down
+cluster-down: $(DEV) ## remove it
+	@$(BIN)/python -m tests.support.cluster down
 
 ##@ Work on it
 
@@ -120,7 +143,7 @@ clean: ## remove what these targets made, but for the environment
 help: ## list these targets
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+		/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 $(RUN): requirements/run.txt requirements/build.txt pyproject.toml tools/environment.py
 	@$(PYTHON) tools/environment.py $(VENV) run

@@ -43,6 +43,10 @@ WAITING: Final = 5.0
 """Seconds between two looks while something else is waited for that passes by itself."""
 
 
+IDLE_PASSES: Final = 2.5
+"""Passes a second, in all, over policies that nothing happens to: many are looked at less often, so that
+looking never takes more than some hundredths of a processor."""
+
 SPREAD: Final = 0.1
 """Part of a resync's period by which it comes earlier or later."""
 
@@ -204,4 +208,5 @@ class Passes:
 
     def _resync(self) -> float:
         """Return the seconds until the next look at a policy that nothing happens to: not all at once."""
-        return self._world.config.resync_seconds * (1 + SPREAD * (2 * self._world.draw() - 1))
+        period = max(self._world.config.resync_seconds, len(self._world.policies) / IDLE_PASSES)
+        return period * (1 + SPREAD * (2 * self._world.draw() - 1))

@@ -58,6 +58,10 @@ class Policies:
         with self._lock:
             return self._newest.get(key)
 
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._newest)
+
     def keys(self) -> tuple[Key, ...]:
         """Return which policies there are."""
         with self._lock:

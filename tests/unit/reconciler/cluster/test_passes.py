@@ -13,7 +13,7 @@ from practicus_mfa.kube.faults import ForbiddenError
 from practicus_mfa.kube.objects import NAMESPACES, POLICIES, SECRETS, Kind
 from practicus_mfa.reconciler.cluster.config import read_config
 from practicus_mfa.reconciler.cluster.metrics import Metrics
-from practicus_mfa.reconciler.cluster.passes import WAITING, Passes, World
+from practicus_mfa.reconciler.cluster.passes import IDLE_PASSES, WAITING, Passes, World
 from practicus_mfa.reconciler.cluster.policies import Policies
 from practicus_mfa.reconciler.cluster.queue import Key
 from tests.support.fake_cluster import FakeCluster
@@ -192,3 +192,10 @@ def test_policies_are_not_all_due_at_once(team: Team) -> None:
     object.__setattr__(team.world, "draw", lambda: draws.pop(0))
     assert team.settle() == pytest.approx(RESYNC * 0.9)
     assert team.settle() == pytest.approx(RESYNC * 1.1)
+
+
+def test_many_policies_are_looked_at_less_often(team: Team) -> None:
+    for number in range(499):
+        metadata = {**team.policy["metadata"], "name": f"mfa-{number}"}
+        team.world.policies.seen({"metadata": metadata})
+    assert team.settle() == pytest.approx(500 / IDLE_PASSES)
