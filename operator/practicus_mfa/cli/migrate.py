@@ -74,6 +74,7 @@ def migrate(
     """
     if share and indexed_share:
         raise click.UsageError("--shard and --indexed-shard say the same: give one of them.")
+    signal.signal(signal.SIGTERM, _end_at_once)
     from practicus_mfa.rotation.pending import pending_jobs
     from practicus_mfa.rotation.worker import run_shards
     from practicus_mfa.storage.versions import check
