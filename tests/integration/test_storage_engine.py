@@ -6,6 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 from psycopg import sql
@@ -14,7 +15,6 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from practicus_mfa.errors import EXIT_UNREACHABLE, MfaError, UnreachableError, UsageError
 from practicus_mfa.storage import versions
-from practicus_mfa.storage.addresses import file_url
 from practicus_mfa.storage.engine import Database, connect, database_now
 from practicus_mfa.storage.faults import BusyError
 from practicus_mfa.storage.schema import audit, users
@@ -214,14 +214,14 @@ def test_a_file_that_only_another_user_may_read(shared_folder: Path) -> None:
 
 def test_a_file_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "mfa.db"
-    with ready(file_url(path)):
+    with ready(f"sqlite:///{path}"):
         found = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.iterdir()}
     assert found == dict.fromkeys(("mfa.db", "mfa.db-shm", "mfa.db-wal"), 384)
 
 
 def test_a_name_with_what_a_uri_would_take_for_its_own(tmp_path: Path) -> None:
     path = tmp_path / "a & b%41#c=d.db"
-    with ready(file_url(path)):
+    with ready(f"sqlite:///{quote(str(path))}"):
         assert path in tmp_path.iterdir()
 
 

@@ -16,7 +16,6 @@ from sqlalchemy.schema import BLANK_SCHEMA
 
 from practicus_mfa.errors import EXIT_USAGE, UnreachableError, UsageError
 from practicus_mfa.storage import versions
-from practicus_mfa.storage.addresses import file_url
 from practicus_mfa.storage.engine import Database, connect
 from practicus_mfa.storage.schema import SCHEMA, metadata
 from tests.support.waiting import until
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 UPGRADE = """
 import json, sys
 from practicus_mfa.storage import versions
-from practicus_mfa.storage.addresses import file_url
 from practicus_mfa.storage.engine import connect
 print("ready", flush=True)
 sys.stdin.readline()
@@ -192,7 +190,7 @@ def test_postgresql_has_what_the_models_leave_to_the_migration(postgres_db: Data
 
 
 def test_columns_on_sqlite_are_what_the_models_say(sqlite_db: Database, tmp_path: Path) -> None:
-    from_models = connect(file_url(tmp_path / "models.db"), create=True)
+    from_models = connect(f"sqlite:///{tmp_path / 'models.db'}", create=True)
     with from_models.write() as connection:
         metadata.create_all(connection)
     with from_models.read() as expected, sqlite_db.read() as found:

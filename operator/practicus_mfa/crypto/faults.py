@@ -64,11 +64,6 @@ def reason_unopened(token: str | bytes, hint: KeyId | None, held: Collection[Key
     return Reason.TAMPERED if hint is not None and hint in held else Reason.UNKNOWN_KEY
 
 
-def classify(token: str | bytes, hint: KeyId | None, held: Collection[KeyId]) -> Fault:
-    """Return the fault of a *token* that none of the *held* keys opens; see :func:`reason_unopened`."""
-    return reason_unopened(token, hint, held).fault
-
-
 def _decoded(token: str) -> bytes:
     """Decode as much of *token* as is base64, as ``cryptography`` skips junk, and without asking for padding.
 

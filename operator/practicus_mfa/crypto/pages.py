@@ -40,7 +40,6 @@ __all__ = [
     "Rotated",
     "Unreadable",
     "rotate_page",
-    "trial_page",
 ]
 
 
@@ -84,28 +83,6 @@ def rotate_page(
             outcomes[single.row] = Rotated(token, from_key)
     # Each row is in exactly one of the three, so none is left.
     return cast("list[Outcome[TokenT]]", outcomes)
-
-
-def trial_page(
-    rows: Sequence[PageRow[TokenT]], *, keys: HeldKeys, first: KeyId | None, binding: Binding
-) -> list[KeyId | Unreadable]:
-    """Find the key that opens each token of a page, and change nothing.
-
-    Args:
-        rows: The page.
-        keys: The keys to try: a row's hint first, then *first*, then the rest.
-        first: A key to prefer, usually the write key.
-        binding: Whether the tokens are bound to their owners.
-
-    Raises:
-        ValueError: A row has no owner and *binding* needs one.
-    """
-    page = open_page(rows, keys=keys, first=first, binding=binding)
-    found: dict[int, KeyId | Unreadable] = {row: Unreadable(reason) for row, reason in page.refused.items()}
-    for run in page.runs:
-        found.update(dict.fromkeys(run.rows, run.key.key.id))
-    found.update((single.row, single.key.id) for single in page.singles)
-    return [found[row] for row in range(len(rows))]
 
 
 def _sealed(run: Run, writer: KeyStream, rows: Sequence[PageRow[TokenT]]) -> list[TokenT]:

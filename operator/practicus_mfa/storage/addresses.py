@@ -97,11 +97,6 @@ def parse_url(url: str) -> Address:
     raise _malformed(f"{parsed.drivername!r} is neither SQLite nor PostgreSQL")
 
 
-def file_url(path: Path) -> str:
-    """Return the URL of the SQLite file at *path*, whatever characters are in its name."""
-    return URL.create("sqlite", database=str(path)).render_as_string()
-
-
 def redact(url: str) -> str:
     """Return *url* with its password, and anything else that may be one, replaced by stars."""
     try:

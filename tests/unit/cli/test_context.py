@@ -11,6 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from practicus_mfa.cli.cluster import ClusterFlags
 from practicus_mfa.cli.context import Named, find_target, target_options
 from practicus_mfa.cli.invocation import Invocation
 from practicus_mfa.cli.target import Target
@@ -28,8 +29,11 @@ KEY: Final = FernetKey(b"k" * 32)
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder."""
+    """Work in an empty folder, in which no cluster is known."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for variable in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(variable, raising=False)
     return tmp_path
 
 
@@ -146,8 +150,8 @@ def test_settings_are_not_read_where_a_flag_says_all() -> None:
 
 
 NAME_ONE = (
-    "name one with --data-dir DIR or --database-url-file FILE; "
-    "practicus-mfa up --values FILE --data-dir DIR makes a data folder"
+    "name a data folder with --data-dir DIR (practicus-mfa up makes one), a database with "
+    "--database-url-file FILE, or a cluster with --kubeconfig FILE or KUBECONFIG"
 )
 
 
@@ -157,13 +161,19 @@ NAME_ONE = (
         (
             Named(),
             Settings(),
-            "nothing says which data folder or database to work on",
+            "nothing says where to work: no data folder, no database, no cluster",
             NAME_ONE,
         ),
         (
             Named(data_dir=Path("d"), database_url_file=Path("f")),
             Settings(),
             "--data-dir and --database-url-file name two places",
+            "keep one of them",
+        ),
+        (
+            Named(data_dir=Path("d"), cluster=ClusterFlags(policy="mfa", namespace="team")),
+            Settings(),
+            "--data-dir and --namespace name two places",
             "keep one of them",
         ),
         (
@@ -184,6 +194,63 @@ def test_what_is_missing_or_said_twice_is_refused(
     named: Named, settings: Settings, message: str, remedy: str
 ) -> None:
     assert refused(named, settings) == (message, remedy)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ClusterFlags(namespace="team"),
+        ClusterFlags(context="c"),
+        ClusterFlags(kubeconfig=Path("k")),
+        ClusterFlags(policy="mfa"),
+    ],
+)
+def test_a_flag_of_a_cluster_means_the_cluster_whatever_else_is_there(flags: ClusterFlags) -> None:
+    folder("practicus-mfa-data")
+    target = find_target(Named(cluster=flags), unasked)
+    assert (target.in_cluster, target.folder) == (True, None)
+
+
+def test_a_plugin_of_kubectl_means_the_cluster_unless_a_flag_says_otherwise() -> None:
+    folder("practicus-mfa-data")
+    assert find_target(Named(as_plugin=True), unasked).in_cluster
+    assert found(Named(as_plugin=True, data_dir=Path("practicus-mfa-data"))).folder
+    assert found(Named(as_plugin=True, database_url="sqlite:///x")).source == "--database-url"
+
+
+def kubeconfig_at_home() -> None:
+    Path("home/.kube").mkdir(parents=True)
+    Path("home/.kube/config").touch()
+
+
+def test_a_cluster_that_is_known_is_meant_where_nothing_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    kubeconfig_at_home()
+    target = found(settings=Settings(keyring=Path("k")))
+    # A keyring of the settings belongs to a database of the settings.
+    assert (target.in_cluster, target.keyring_file) == (True, None)
+    assert not found(settings=Settings(database_url=URL)).in_cluster
+    folder("practicus-mfa-data")
+    assert not found().in_cluster
+    Path("practicus-mfa-data").rmdir()
+    Path("home/.kube/config").unlink()
+    monkeypatch.setenv("KUBECONFIG", "k")
+    assert found(Named(keyring=Path("flag"))).in_cluster
+
+
+def test_nothing_of_a_cluster_is_read_before_it_is_asked_for() -> None:
+    target = found(Named(cluster=ClusterFlags(kubeconfig=Path("none"))))
+    target.close()
+    assert opening_fails(target, lambda opened: opened.database) == (
+        "There is no kubeconfig: none does not exist.",
+        "Name one with --kubeconfig or KUBECONFIG.",
+    )
+
+
+def test_flags_behind_a_command_win_over_those_before_it() -> None:
+    before = ClusterFlags(namespace="one", context="c")
+    assert ClusterFlags(namespace="two", policy="mfa").over(before) == ClusterFlags(
+        namespace="two", context="c", policy="mfa"
+    )
 
 
 def opening_fails(target: Target, what: Callable[[Target], object]) -> tuple[str, str]:

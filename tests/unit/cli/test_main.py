@@ -233,6 +233,19 @@ def test_the_help_imports_no_library_but_click() -> None:
     } & set(done.stderr.split())
 
 
+def test_looking_at_an_installation_imports_no_library_that_it_does_not_use() -> None:
+    code = (
+        "import sys; import practicus_mfa.cli.platform;"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "sqlalchemy" in done.stderr.split()
+    assert not {
+        *("alembic", "argon2", "cryptography", "kopf", "kubernetes", "prometheus_client", "psycopg"),
+        *("rich", "tomllib"),
+    } & set(done.stderr.split())
+
+
 def test_a_command_that_is_not_installed_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,7 +22,6 @@ from practicus_mfa.crypto.pages import (
     Rotated,
     Unreadable,
     rotate_page,
-    trial_page,
 )
 from practicus_mfa.crypto.streams import KeyStream
 from practicus_mfa.crypto.tokens import Opened, open_sealed, seal, seal_canary
@@ -61,7 +60,6 @@ def _forged(key: FernetKey, padded: bytes) -> str:
 
 def test_an_empty_page() -> None:
     assert _rotate() == []
-    assert trial_page([], keys=KEYS, first=None, binding=Binding.BARE) == []
 
 
 def test_a_page_of_the_old_key_is_sealed_under_the_new() -> None:
@@ -243,31 +241,6 @@ def test_text_and_bytes_in_one_page() -> None:
         bytes,
         memoryview,
     ]
-
-
-def test_a_trial_names_the_key_and_changes_nothing() -> None:
-    rows = [
-        PageRow(_sealed(OLD, 1), NEW.id, 1),
-        PageRow(_sealed(NEW, 2), None, 2),
-        PageRow(_sealed(OLD, 3) + "\n", None, 3),
-        PageRow(_sealed(THIRD, 4), None, 4),
-        PageRow(_sealed(OLD, 4), None, 5),
-    ]
-    assert trial_page(rows, keys=KEYS, first=NEW.id, binding=Binding.OWNER) == [
-        OLD.id,
-        NEW.id,
-        OLD.id,
-        Unreadable(Reason.UNKNOWN_KEY),
-        Unreadable(Reason.SWAPPED),
-    ]
-
-
-def test_no_keys_at_all() -> None:
-    rows = [PageRow(_bare(OLD)), PageRow(_bare(OLD) + "\n")]
-    assert (
-        trial_page(rows, keys=HeldKeys(), first=None, binding=Binding.BARE)
-        == [Unreadable(Reason.UNKNOWN_KEY)] * 2
-    )
 
 
 def test_nothing_shows_a_token() -> None:

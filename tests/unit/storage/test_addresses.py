@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from practicus_mfa.datafolder import DataFolder
 from practicus_mfa.errors import EXIT_USAGE, UsageError
 from practicus_mfa.storage.addresses import (
     PostgresAddress,
     SqliteFile,
-    file_url,
     parse_url,
     redact,
 )
@@ -54,10 +54,10 @@ def test_a_file(scheme: str) -> None:
     assert parse_url(f"{scheme}:///mfa.db") == SqliteFile(Path("mfa.db"))
 
 
-@given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1))
-def test_a_file_of_any_name(name: str) -> None:
-    path = Path("/var/lib") / f"x{name}x"
-    assert parse_url(file_url(path)) == SqliteFile(path)
+@given(st.text(st.characters(exclude_characters="/\0?", exclude_categories=["Cs"]), min_size=1))
+def test_a_file_in_a_data_folder_of_any_name(name: str) -> None:
+    folder = DataFolder(Path("/var/lib") / f"x{name}x")
+    assert parse_url(folder.sqlite_url) == SqliteFile(folder.sqlite)
 
 
 @pytest.mark.parametrize(
