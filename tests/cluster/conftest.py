@@ -10,7 +10,12 @@ from practicus_mfa.kube.connect import connect
 from tests.support.api_proxy import ApiProxy, api_proxy
 from tests.support.cluster import ways
 from tests.support.cluster.control_plane import ControlPlane
-from tests.support.cluster.fixtures_node import node_cluster, node_namespace, pods_postgres_url
+from tests.support.cluster.fixtures_node import (
+    node_cluster,
+    node_namespace,
+    pods_postgres,
+    pods_postgres_url,
+)
 from tests.support.cluster.operating import ClusterInstallation
 from tests.support.cluster.pretend_node import PretendNode
 from tests.support.cluster.shared_operator import SharedOperator
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.support.cluster.access import Cluster
 
-__all__ = ["node_cluster", "node_namespace", "pods_postgres_url"]
+__all__ = ["node_cluster", "node_namespace", "pods_postgres", "pods_postgres_url"]
 
 
 @pytest.fixture(scope="session")

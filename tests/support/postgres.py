@@ -50,6 +50,8 @@ QUICK: Final[Mapping[str, str]] = {
     "max_connections": "100",
 }
 
+LOOPBACK: Final = "127.0.0.1"
+
 Stop = Literal["SIGINT", "SIGQUIT"]
 """PostgreSQL's fast stop (transactions are rolled back) and its immediate one (as a crash)."""
 
@@ -77,6 +79,7 @@ class PostgresServer:
         self._settings = settings
         self._user = _unprivileged_user()
         self._guard: subprocess.Popen[str] | None = None
+        self._addresses = [LOOPBACK]
         self._names = itertools.count(1)
         self.pid = 0
         self.superuser_password = secrets.token_hex(8)
@@ -113,10 +116,12 @@ class PostgresServer:
         """A SQLAlchemy URL to the database ``postgres`` with every right."""
         return self.url("postgres", user=SUPERUSER, password=self.superuser_password)
 
-    def url(self, database: str, *, user: str = OWNER, password: str | None = None) -> str:
+    def url(
+        self, database: str, *, user: str = OWNER, password: str | None = None, host: str = LOOPBACK
+    ) -> str:
         """Return a SQLAlchemy URL over TCP, as the databases' owner unless told otherwise."""
         password = self.owner_password if password is None else password
-        return f"postgresql+psycopg://{user}:{password}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql+psycopg://{user}:{password}@{host}:{self.port}/{database}"
 
     def execute(
         self, statement: LiteralString | sql.SQL | sql.Composed, database: str = "postgres"
@@ -175,6 +180,21 @@ class PostgresServer:
         self.stop(how)
         self.start()
 
+    def listen_on(self, address: str, clients: str) -> None:
+        """Let others than this machine reach the server, by password; a server that runs is restarted.
+
+        Args:
+            address: One of this machine's, besides the loopback.
+            clients: CIDR of those who may connect.
+        """
+        if address in self._addresses:
+            return
+        self._addresses.append(address)
+        with (self.folder / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {clients} scram-sha-256\n")
+        if self.running:
+            self.restart()
+
     def close(self) -> None:
         """Stop the server and remove its folder."""
         self.stop("SIGQUIT")
@@ -212,7 +232,7 @@ class PostgresServer:
 
     def _launch(self) -> None:
         settings = {
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": ",".join(self._addresses),
             "port": str(self.port),
             "unix_socket_directories": str(self.folder),
             **self._settings,

@@ -12,6 +12,8 @@ LIMIT_SECONDS: Final = 60.0
 """Ends a test that would wait for ever; no test may need it for being right."""
 
 _PAUSE_SECONDS: Final = 0.01
+_LONGEST_PAUSE_SECONDS: Final = 0.1
+"""Who looks all the time takes the machine from what is waited for."""
 
 
 def until(condition: Callable[[], bool], what: str, *, seconds: float = LIMIT_SECONDS) -> None:
@@ -20,9 +22,10 @@ def until(condition: Callable[[], bool], what: str, *, seconds: float = LIMIT_SE
     Raises:
         AssertionError: It never did; the message says what was waited for.
     """
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, _PAUSE_SECONDS
     while not condition():
         if time.monotonic() > deadline:
             message = f"waited {seconds:g} s for: {what}"
             raise AssertionError(message)
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(pause)
+        pause = min(pause * 1.2, _LONGEST_PAUSE_SECONDS)

@@ -17,7 +17,7 @@ PACKAGES: Final = {
     "etcd": "etcd-server",
     "containerd": "containerd",
     "runc": "runc",
-    "bridge": "containernetworking-plugins",
+    "host-local": "containernetworking-plugins",
     "iptables": "iptables",
     "gcc": "build-essential",
     "buildah": "buildah",

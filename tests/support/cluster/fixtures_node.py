@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,9 +43,22 @@ def node_namespace(node_cluster: NodeCluster) -> Iterator[str]:
     node_cluster.plane.delete_namespace(name)
 
 
+@pytest.fixture(scope="module")
+def pods_postgres(node_cluster: NodeCluster, postgres_server: PostgresServer) -> Iterator[str]:
+    """The same for all tests of a module, which leave the server running."""
+    with _database(node_cluster, postgres_server) as url:
+        yield url
+
+
 @pytest.fixture
 def pods_postgres_url(node_cluster: NodeCluster, postgres_server: PostgresServer) -> Iterator[str]:
     """A SQLAlchemy URL to an empty PostgreSQL database that both pods and this machine reach."""
+    with _database(node_cluster, postgres_server) as url:
+        yield url
+
+
+@contextmanager
+def _database(node_cluster: NodeCluster, postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.start()
     postgres_server.listen_on(node_cluster.host_address, node_cluster.clients)
     name = postgres_server.create_database()

@@ -1,4 +1,4 @@
-"""The story that faults are thrown into: users under one key, then another key, and all is well in the end."""
+"""The story that faults are thrown into: users under one key, another key is given, and all ends well."""
 
 from __future__ import annotations
 
@@ -20,9 +20,13 @@ from tests.support.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from practicus_mfa.core.keyring import KeyId
     from tests.support.cluster.operating import ClusterInstallation
 
 PEOPLE: Final = [f"user-{number}" for number in range(40)]
+
+LIMIT_SECONDS: Final = 600.0
+"""Ends a test that would wait for ever: an operator that fails again and again is started as often."""
 
 TOLD: Final = ["RotationStarted", "ReadersConverged", "KeyPromoted", "MigrationCompleted", "OldKeyRetired"]
 """The events of a rotation, in their order."""
@@ -45,19 +49,25 @@ class OneRotation:
     def install(self) -> None:
         """Apply the first key, wait until an operator made it Ready, and enrol the users."""
         self.installation.apply(self.old.text)
-        self.installation.await_ready()
+        self.installation.await_ready(seconds=LIMIT_SECONDS)
         self.installation.enrol(*PEOPLE)
 
     @contextmanager
     def reader(self) -> Iterator[None]:
-        """A reader that follows the keyring, so that it has to be waited for."""
+        """A reader that learns a new key only when it is seen to be waited for."""
         stopped = threading.Event()
 
         def follow() -> None:
+            held: frozenset[KeyId] = frozenset()
             with self.installation.database() as db:
                 while not stopped.wait(0.5):
                     with suppress(MfaError, AssertionError):
-                        register(db, "reader", self.installation.keyring()[1])
+                        if (
+                            not held
+                            or self.installation.status().get("rotation", {}).get("step") == "Converge"
+                        ):
+                            held = self.installation.keyring()[0].ids
+                        register(db, "reader", held)
                 with suppress(MfaError):
                     withdraw(db, "reader")
 
@@ -76,12 +86,16 @@ class OneRotation:
     def finish(self) -> None:
         """Take the old key out of the values, as NOTES say, and wait until it is unloaded."""
         self.installation.apply(self.new.text)
-        until(lambda: set(self.installation.keyring()[1]) == {self.new.id}, "the old key to be unloaded")
-        self.installation.await_ready()
+        until(
+            lambda: set(self.installation.keyring()[1]) == {self.new.id},
+            "the old key to be unloaded",
+            seconds=LIMIT_SECONDS,
+        )
+        self.installation.await_ready(seconds=LIMIT_SECONDS)
 
-    def check(self, *, events: bool = True) -> None:
+    def check(self) -> None:
         """Ready; every plaintext equal under the new key; one rotation, told once; one truth everywhere."""
-        self.installation.await_ready()
+        self.installation.await_ready(seconds=LIMIT_SECONDS)
         self.installation.check_secrets(PEOPLE, self.new)
         status = self.installation.status()
         assert status["activeKeyID"] == self.new.id
@@ -95,8 +109,9 @@ class OneRotation:
         assert status["rotation"]["step"] == "Complete"
         assert self.installation.conditions()["OldKeyRetirable"][0] == "True"
         self._check_generations(status["keyringGeneration"])
-        if events:
-            assert Counter(self.installation.events()) - Counter({"MigrationJobFailed": 99}) == Counter(TOLD)
+        told = Counter(self.installation.events())
+        del told["MigrationJobFailed"]
+        assert told == Counter(TOLD)
 
     def _check_generations(self, published: int) -> None:
         keyring, held = self.installation.keyring()

@@ -183,7 +183,7 @@ class ClusterInstallation(Installation):
         """The Jobs of the namespace."""
         return self.cluster.list(JOBS, self.namespace)
 
-    def await_ready(self) -> None:
+    def await_ready(self, *, seconds: float = READY_SECONDS) -> None:
         """Wait until Ready is true of the policy's present generation."""
 
         def ready() -> bool:
@@ -196,7 +196,7 @@ class ClusterInstallation(Installation):
             )
 
         try:
-            until(ready, "Ready", seconds=READY_SECONDS)
+            until(ready, "Ready", seconds=seconds)
         except AssertionError as error:
             logs = [path.read_text("utf-8")[-3000:] for path in sorted(self.root.glob("operator-*.log"))]
             report = "\n".join([dump_yaml(self.status()), *logs])

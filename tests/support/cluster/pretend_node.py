@@ -7,24 +7,24 @@ the pod's status tells how the process ended, as a kubelet's would.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import threading
 from base64 import b64decode
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from practicus_mfa.clock import utc_now
 from practicus_mfa.core.status import instant
 from practicus_mfa.errors import MfaError
 from practicus_mfa.kube.objects import PODS, SECRETS, Tree
+from tests.support.cluster.forked import Forked
 from tests.support.installation import ENVIRONMENT, PROGRAM
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from practicus_mfa.kube.client import Cluster
+    from tests.support.cluster.warm_program import WarmProgram
 
 _PAUSE_SECONDS: Final = 0.1
 _INDEX: Final = "batch.kubernetes.io/job-completion-index"
@@ -33,14 +33,18 @@ _INDEX: Final = "batch.kubernetes.io/job-completion-index"
 class PretendNode:
     """Runs the pods of one namespace, from the start of its block to the end."""
 
-    def __init__(self, cluster: Cluster, namespace: str, folder: Path) -> None:
+    def __init__(
+        self, cluster: Cluster, namespace: str, folder: Path, *, warm: WarmProgram | None = None
+    ) -> None:
+        """Prepare it; with *warm* pods start in no time, for they are forked from a process that is there."""
         self.cluster = cluster
         self.namespace = namespace
         self.folder = folder
-        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.running: dict[str, subprocess.Popen[bytes] | Forked] = {}
         self.commands: list[list[str]] = []
         self.held = False
         self._pods: dict[str, Tree] = {}
+        self._warm = warm
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -75,7 +79,7 @@ class PretendNode:
                     process.terminate()
             if process.poll() is not None:
                 if pod is not None:
-                    self._tell(pod, process.returncode)
+                    self._tell(pod, process.returncode or 0)
                 del self.running[uid]
         for uid, pod in found.items():
             new = pod["status"].get("phase") == "Pending" and uid not in self._pods
@@ -98,18 +102,23 @@ class PretendNode:
             places |= dict.fromkeys(mounts, str(place))
         index = pod["metadata"].get("annotations", {}).get(_INDEX, "")
         words = [word.replace("$(JOB_COMPLETION_INDEX)", index) for word in container["args"]]
-        command = [*PROGRAM, *(_moved(word, places) for word in words)]
+        arguments = [_moved(word, places) for word in words]
         self._pods[uid] = pod
-        self.commands.append(command)
-        with (folder / "said").open("wb") as said:
-            self.running[uid] = subprocess.Popen(
-                command,
+        self.commands.append([*PROGRAM, *arguments])
+        self.running[uid] = self._run_program(arguments, index, folder / "said")
+        self._status(pod, "Running", {"running": {"startedAt": instant(utc_now())}}, ready=True)
+
+    def _run_program(self, arguments: list[str], index: str, said: Path) -> subprocess.Popen[bytes] | Forked:
+        if self._warm:
+            return Forked(self._warm, arguments, said)
+        with said.open("wb") as out:
+            return subprocess.Popen(
+                [*PROGRAM, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=said,
-                env={**ENVIRONMENT, "JOB_COMPLETION_INDEX": index, "PWD": os.getcwd()},
+                stderr=out,
+                env={**ENVIRONMENT, "JOB_COMPLETION_INDEX": index, "PWD": str(Path.cwd())},
             )
-        self._status(pod, "Running", {"running": {"startedAt": instant(utc_now())}}, ready=True)
 
     def _tell(self, pod: Tree, code: int) -> None:
         said = (self.folder / pod["metadata"]["uid"] / "said").read_text("utf-8", "replace")

@@ -16,6 +16,7 @@ from practicus_mfa.kube.connect import connect
 from practicus_mfa.kube.objects import POLICIES, SECRETS
 from tests.support.cluster.operating import ClusterInstallation
 from tests.support.cluster.pretend_node import PretendNode
+from tests.support.cluster.warm_program import warm_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +76,8 @@ def shared_operator(access: Cluster, root: Path) -> Iterator[SharedOperator]:
     first, second = access.create_namespace(), access.create_namespace()
     anyone = _installation(access, root, first, "", "nobody")
     with (
-        PretendNode(anyone.cluster, first, root / "pods") as node,
+        warm_program() as warm,
+        PretendNode(anyone.cluster, first, root / "pods", warm=warm) as node,
         anyone.operator(watchNamespaces=[first, second], resyncSeconds=2) as process,
     ):
         yield SharedOperator(access, root, (first, second), node, process)

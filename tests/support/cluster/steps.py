@@ -35,8 +35,8 @@ ROTATION_SECONDS = 240.0
 
 def begin(installation: ClusterInstallation, key: FernetKey, names: Iterable[str] = NAMES) -> None:
     """Have the installation ready under *key*, with users who have MFA."""
-    installation.apply(key.text, migration=ONE_WORKER)
-    installation.await_ready()
+    rotate(installation, key)
+    await_rotated(installation, key)
     installation.enrol(*names)
 
 
@@ -167,6 +167,15 @@ def await_rotated(installation: ClusterInstallation, key: FernetKey) -> None:
     except AssertionError as error:
         logs = [path.read_text("utf-8")[-2000:] for path in installation.root.glob("operator-*.log")]
         raise AssertionError(f"{error}\n{installation.status()}\n{logs}") from error
+
+
+def await_step(installation: ClusterInstallation, step: str) -> None:
+    """Wait until the rotation has come to that step."""
+
+    def there() -> bool:
+        return bool(installation.status().get("rotation", {}).get("step") == step)
+
+    until(there, f"step {step}", seconds=ROTATION_SECONDS)
 
 
 def policy_jobs(installation: ClusterInstallation) -> list[str]:

@@ -48,7 +48,7 @@ def node_cluster() -> Iterator[NodeCluster]:
         raise ways.NoClusterError(reason)
     node_programs = NodePrograms(
         containerd=ways.find("containerd"),
-        plugins=ways.find("bridge").parent,
+        plugins=ways.find("host-local").parent,
         kubelet=ways.find("kubelet"),
         kube_proxy=ways.find("kube-proxy"),
     )

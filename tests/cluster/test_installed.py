@@ -1,0 +1,181 @@
+"""The product as a platform team has it: the chart, the image, pods on a node, PostgreSQL, 20,000 users."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from sqlalchemy import func, select
+
+from practicus_mfa.crypto.keys import FernetKey, generate_key
+from practicus_mfa.kube.connect import connect
+from practicus_mfa.storage import schema
+from tests.support.chart import CHART, Helm
+from tests.support.cluster import ways
+from tests.support.cluster.access import KubectlError
+from tests.support.cluster.operating import ClusterInstallation
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.cluster.with_node import NodeCluster
+
+RELEASE: Final = "mfa"
+USERS: Final = [f"user-{number}" for number in range(20_000)]
+SAMPLE: Final = USERS[::500]
+OLD, NEW = generate_key(), generate_key()
+
+
+class Release:
+    """A release of the chart, and the two lines of its values.yaml that change."""
+
+    def __init__(self, nodes: NodeCluster, helm: Helm, installation: ClusterInstallation) -> None:
+        self.nodes, self.helm, self.installation = nodes, helm, installation
+        repository, _, tag = nodes.image.rpartition(":")
+        self._values = {
+            "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
+            "database": {"url": installation.database_url},
+            "operator": {"resyncSeconds": 5},
+        }
+
+    def apply(self, verb: str, active: FernetKey, rolling: FernetKey | None = None) -> str:
+        store = {"activeKey": active.text, "rollingKey": rolling.text if rolling else ""}
+        where = f"--namespace={self.installation.namespace}"
+        return self.helm.run(verb, RELEASE, str(CHART), where, values=(self._values, {"secretStore": store}))
+
+    def kubectl(self, *arguments: str) -> str:
+        return self.nodes.plane.kubectl("-n", self.installation.namespace, *arguments)
+
+    def await_ready(self) -> None:
+        try:
+            self.kubectl("wait", "--for=condition=Ready", f"mfap/{RELEASE}", "--timeout=100s")
+        except KubectlError as error:
+            said = [
+                self.kubectl(*words) for words in (("get", "pods,jobs,mfap", "-o=wide"), ("get", "events"))
+            ]
+            log = self.kubectl("logs", f"deploy/{RELEASE}-operator", "--tail=40")
+            raise AssertionError("\n".join([str(error), *said, log])) from error
+
+
+@pytest.fixture(scope="module")
+def release(
+    node_cluster: NodeCluster, tmp_path_factory: pytest.TempPathFactory, pods_postgres: str
+) -> Iterator[Release]:
+    """An installed release whose users are enrolled under the old key, and then rotated to the new one."""
+    namespace = node_cluster.plane.create_namespace()
+    client, _ = connect(kubeconfig=node_cluster.plane.kubeconfig)
+    installation = ClusterInstallation(
+        root=tmp_path_factory.mktemp("release"),
+        database_url=pods_postgres,
+        cluster=client,
+        kubeconfig=node_cluster.plane.kubeconfig,
+        namespace=namespace,
+        name=RELEASE,
+    )
+    helm = Helm(ways.find("helm3"), kubeconfig=node_cluster.plane.kubeconfig)
+    found = Release(node_cluster, helm, installation)
+    found.apply("install", OLD)
+    found.await_ready()
+    installation.enrol(*USERS)
+    found.apply("upgrade", NEW, OLD)
+    # At once: the Ready of the old keys must not be taken for that of the new ones.
+    found.await_ready()
+    yield found
+    node_cluster.plane.delete_namespace(namespace)
+
+
+def test_two_changed_lines_bring_every_row_under_the_new_key(release: Release) -> None:
+    status = release.installation.status()
+    assert (status["activeKeyID"], status["rollingKeyID"]) == (NEW.id, OLD.id)
+    assert status["users"] == {
+        "total": len(USERS),
+        "enrolled": len(USERS),
+        "active": len(USERS),
+        "rolling": 0,
+        "unknown": 0,
+        "corrupt": 0,
+    }
+    assert status["rotation"]["migrated"] == len(USERS)
+    assert release.installation.conditions()["OldKeyRetirable"] == ("True", "Safe")
+    release.installation.check_secrets(SAMPLE, NEW)
+    with release.installation.database() as db, db.read() as connection:
+        keys: dict[object, int] = dict(
+            connection.execute(
+                select(schema.factors.c.key_id, func.count()).group_by(schema.factors.c.key_id)
+            ).all()
+        )
+    assert keys == {NEW.id: len(USERS)}
+
+
+def test_jobs_did_it_in_pods_that_hold_no_token_of_the_api(release: Release) -> None:
+    pods = json.loads(
+        release.kubectl("get", "pods", "-l", "app.kubernetes.io/component=migration", "-o=json")
+    )
+    ended = {
+        pod["metadata"]["labels"]["mfa.practicus.ai/mode"]: pod["status"]["phase"] for pod in pods["items"]
+    }
+    assert ended == {"migrate": "Succeeded", "verify": "Succeeded"}
+    for pod in pods["items"]:
+        assert pod["spec"]["automountServiceAccountToken"] is False
+        assert {volume["name"] for volume in pod["spec"]["volumes"]} == {"keyring", "database"}
+
+
+def test_what_kubectl_shows_reads_well(release: Release) -> None:
+    header, line = release.kubectl("get", "mfap", "-o=wide").splitlines()
+    assert re.split(r"\s{2,}", header.strip()) == [
+        "NAME",
+        "READY",
+        "REASON",
+        "ENROLLED",
+        "ROLLING",
+        "UNKNOWN",
+        "ACTIVE-KEY",
+        "LAST-SCAN",
+        "AGE",
+        "READERS",
+        "MESSAGE",
+    ]
+    assert line.split()[:7] == [RELEASE, "True", "Ready", str(len(USERS)), "0", "0", NEW.id]
+    told = release.kubectl("describe", "mfap", RELEASE)
+    assert "KeyPromoted" in told
+    assert f"No row needs key {OLD.id}: it may be removed from values.yaml." in told
+
+
+def test_no_key_is_anywhere_but_in_secrets(release: Release) -> None:
+    kinds = release.kubectl("api-resources", "--verbs=list", "--namespaced", "-o=name").split()
+    told = release.kubectl(
+        "get", ",".join(kind for kind in kinds if kind != "secrets"), "-o=yaml", "--show-managed-fields"
+    )
+    told += release.kubectl("get", "secrets", "-o=jsonpath={.items[*].metadata}")
+    told += release.kubectl("logs", f"deploy/{RELEASE}-operator")
+    told += release.kubectl("logs", "-l", "app.kubernetes.io/component=migration", "--tail=-1")
+    assert "KeyPromoted" in told
+    for key in (OLD, NEW):
+        for text in spellings(key):
+            assert text not in told
+
+
+def spellings(key: FernetKey) -> list[str]:
+    """The key as text, and encoded once and twice, in both alphabets, without padding."""
+    once = base64.b64encode(key.text.encode()).decode()
+    twice = base64.b64encode(once.encode()).decode()
+    standard = key.text.translate(str.maketrans("-_", "+/"))
+    return [text.rstrip("=") for text in (key.text, standard, once, twice)]
+
+
+def test_an_uninstall_leaves_the_keyring_and_the_data(release: Release) -> None:
+    release.helm.run("uninstall", RELEASE, f"--namespace={release.installation.namespace}", "--wait")
+    assert release.kubectl("get", "mfap,deploy", "-o=name") == ""
+    until(lambda: not release.kubectl("get", "jobs", "-o=name"), "Jobs go with their policy")
+    keyring, held = release.installation.keyring()
+    assert NEW.id in keyring.ids
+    assert held[NEW.id].text == NEW.text
+    release.installation.check_secrets(SAMPLE, NEW)
+    # And a new release of that name goes on with them.
+    release.apply("install", NEW, OLD)
+    release.await_ready()
+    assert release.installation.status()["users"]["active"] == len(USERS)
