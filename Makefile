@@ -66,6 +66,10 @@ property: $(DEV) ## what holds for all input (Hypothesis)
 integration: $(DEV) postgresql ## with SQLite and a PostgreSQL server of the tests' own
 	$(PYTEST) tests/integration $(PARALLEL) $(ARGS)
 
+.PHONY: chart
+chart: $(DEV) kubernetes ## the chart, rendered by Helm 3 and 4
+	$(PYTEST) tests/chart $(PARALLEL) $(ARGS)
+
 .PHONY: cluster
 cluster: $(DEV) postgresql kubernetes ## on a real Kubernetes of the tests' own
 	$(PYTEST) tests/cluster $(PARALLEL) $(ARGS)
@@ -109,6 +113,10 @@ cluster-down: $(DEV) ## remove it
 format: $(DEV) ## bring the code into the house style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+.PHONY: manifests
+manifests: ## copy the definition of MfaPolicy into the chart
+	cp crds/mfapolicies.yaml charts/practicus-mfa/crds/mfapolicies.yaml
 
 .PHONY: hooks
 hooks: $(DEV) ## check each commit before it is made (pre-commit)

@@ -1,0 +1,30 @@
+"""The chart is tested with both versions of Helm."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.chart import Helm
+from tests.support.cluster import ways
+from tests.support.postgres_programs import in_ci
+
+
+@pytest.fixture(scope="session", params=["helm3", "helm4"])
+def helm(request: pytest.FixtureRequest) -> Helm:
+    """Helm, of each major version in turn."""
+    return _helm(request.param)
+
+
+@pytest.fixture(scope="session")
+def helm3() -> Helm:
+    """The older Helm alone, where the two can't differ."""
+    return _helm("helm3")
+
+
+def _helm(name: str) -> Helm:
+    try:
+        return Helm(ways.find(name))
+    except ways.NoClusterError as error:
+        if in_ci():
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))
