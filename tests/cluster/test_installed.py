@@ -13,10 +13,10 @@ from sqlalchemy import func, select
 from practicus_mfa.crypto.keys import FernetKey, generate_key
 from practicus_mfa.kube.connect import connect
 from practicus_mfa.storage import schema
-from tests.support.chart import CHART, Helm
+from tests.support.chart import Helm
 from tests.support.cluster import ways
-from tests.support.cluster.access import KubectlError
 from tests.support.cluster.operating import ClusterInstallation
+from tests.support.cluster.release import Release
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -28,37 +28,6 @@ RELEASE: Final = "mfa"
 USERS: Final = [f"user-{number}" for number in range(20_000)]
 SAMPLE: Final = USERS[::500]
 OLD, NEW = generate_key(), generate_key()
-
-
-class Release:
-    """A release of the chart, and the two lines of its values.yaml that change."""
-
-    def __init__(self, nodes: NodeCluster, helm: Helm, installation: ClusterInstallation) -> None:
-        self.nodes, self.helm, self.installation = nodes, helm, installation
-        repository, _, tag = nodes.image.rpartition(":")
-        self._values = {
-            "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
-            "database": {"url": installation.database_url},
-            "operator": {"resyncSeconds": 5},
-        }
-
-    def apply(self, verb: str, active: FernetKey, rolling: FernetKey | None = None) -> str:
-        store = {"activeKey": active.text, "rollingKey": rolling.text if rolling else ""}
-        where = f"--namespace={self.installation.namespace}"
-        return self.helm.run(verb, RELEASE, str(CHART), where, values=(self._values, {"secretStore": store}))
-
-    def kubectl(self, *arguments: str) -> str:
-        return self.nodes.plane.kubectl("-n", self.installation.namespace, *arguments)
-
-    def await_ready(self) -> None:
-        try:
-            self.kubectl("wait", "--for=condition=Ready", f"mfap/{RELEASE}", "--timeout=100s")
-        except KubectlError as error:
-            said = [
-                self.kubectl(*words) for words in (("get", "pods,jobs,mfap", "-o=wide"), ("get", "events"))
-            ]
-            log = self.kubectl("logs", f"deploy/{RELEASE}-operator", "--tail=40")
-            raise AssertionError("\n".join([str(error), *said, log])) from error
 
 
 @pytest.fixture(scope="module")

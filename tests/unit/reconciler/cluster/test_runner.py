@@ -25,6 +25,8 @@ class Work:
     def __call__(self, key: Key) -> float | None:
         assert key == KEY
         self.count += 1
+        if not self.outcomes:
+            return None
         outcome = self.outcomes.pop(0)
         if not self.outcomes:
             self.done.set()
@@ -58,7 +60,7 @@ def test_a_failure_of_one_kind_or_the_other_does_not_end_the_thread(caplog: pyte
     while not work.done.is_set():
         queue.add(KEY)
     runner.stop(LIMIT)
-    assert work.count == 3
+    assert work.count >= 3  # an addition may have come after the last
     assert "no answer; wait for it" in caplog.text
     assert "ZeroDivisionError: a mistake" in caplog.text
 
