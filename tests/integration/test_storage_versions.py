@@ -210,3 +210,29 @@ def test_the_steps_are_those_of_the_migrations() -> None:
     scripts = ScriptDirectory.from_config(config)
     assert scripts.get_heads() == [versions.head()]
     assert tuple(step.revision for step in scripts.walk_revisions())[::-1] == versions.STEPS
+
+
+def test_databases_that_are_upgraded_by_threads_of_one_process_each_get_their_own_tables(
+    tmp_path: Path,
+) -> None:
+    databases = [connect(f"sqlite:///{tmp_path / str(number)}.db", create=True) for number in range(8)]
+    together = threading.Barrier(len(databases))
+    failures: list[BaseException] = []
+
+    def upgrade(db: Database) -> None:
+        together.wait()
+        try:
+            versions.upgrade(db)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told below
+            failures.append(error)
+
+    threads = [threading.Thread(target=upgrade, args=[db]) for db in databases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    for db in databases:
+        versions.check(db)
+        assert _tables(db) >= {"mfa_users", "mfa_factors"}
+        db.close()

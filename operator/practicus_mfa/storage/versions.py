@@ -7,6 +7,7 @@ only; the way back is a backup.
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Final
 
 from sqlalchemy import Connection, inspect, text
@@ -23,6 +24,9 @@ UPGRADE_LOCK: Final = 0x6D66_615F_7570_6772
 """PostgreSQL's advisory lock of who upgrades ("mfa_upgr" in ASCII)."""
 
 _VERSION_TABLE: Final = "alembic_version"
+
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""Alembic keeps the migration under way in globals of its module: two threads would share one connection."""
 
 log = logging.getLogger(__name__)
 
@@ -115,4 +119,5 @@ def _take_steps(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", "practicus_mfa.storage:migrations")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _ONE_AT_A_TIME:
+        command.upgrade(config, "head")

@@ -98,8 +98,8 @@ class Operator:
         )
         log.info("serving metrics and probes", extra={"port": endpoints.port})
         self._election.start()
-        self._runner.start()
         try:
+            self._runner.start()
             watched = handlers.registry(self._cluster.access, self._policy_changed, self._child_changed)
             handlers.run(self._config, watched, ready=self._watching)
         finally:

@@ -10,17 +10,16 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 from practicus_mfa.clock import Clock
 from practicus_mfa.core.events import Event
-from practicus_mfa.core.manifests import API_VERSION, KIND
 from practicus_mfa.core.status import Manifest
-from practicus_mfa.errors import MfaError
+from practicus_mfa.errors import MfaError, RetryableError
 from practicus_mfa.kube.client import Cluster
 from practicus_mfa.kube.faults import ConflictError
-from practicus_mfa.kube.objects import EVENTS, MANAGER, POLICIES, Tree
+from practicus_mfa.kube.objects import EVENTS, POLICIES, Tree
+from practicus_mfa.reconciler.cluster.event_objects import event_object
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +29,8 @@ NUMBERS: Final = 2.0
 DATES: Final = 300.0
 """Seconds between two writes where only the date of the counts moved."""
 
-LONGEST_MESSAGE: Final = 1024
-"""Characters of an event's message that the API server takes."""
+UNTOLD: Final = 20
+"""Events that are kept for an API server that does not answer; of more than that the first are lost."""
 
 _DATES: Final = frozenset({"lastScanTime", "scannedAt"})
 _NUMBERS: Final = _DATES | {"message", "total", "enrolled", "active", "rolling", "unknown", "corrupt"}
@@ -93,6 +92,8 @@ class Publisher:
     host: str
     monotonic: Callable[[], float] = time.monotonic
     _written_at: float = field(default=float("-inf"))
+    # Those that the API server did not take yet, as they will be written in the next pass.
+    _untold: list[tuple[Tree, Event]] = field(default_factory=list)
 
     def status(self, policy: Tree, status: Manifest) -> Tree | None:
         """Write *status* if it is time to.
@@ -119,49 +120,24 @@ class Publisher:
 
     def events(self, policy: Tree, told: Iterable[Event]) -> None:
         """Say what happened, once. An event that can't be written stands in the log alone."""
-        for event in told:
+        self._untold += [
+            (event_object(policy["metadata"], event, self.clock(), self.host), event) for event in told
+        ]
+        late, self._untold = self._untold[-UNTOLD:], []
+        for body, event in late:
+            named = {"policy": _name_of(policy)}
             try:
-                namespace = policy["metadata"]["namespace"]
-                self.cluster.create(EVENTS, namespace, self._event(policy["metadata"], event))
+                self.cluster.create(EVENTS, body["metadata"]["namespace"], body)
             except ConflictError:
-                # It is there: an operator told it that ended before it could publish the status.
+                # It is there: told by an operator that ended before it could publish the status.
                 continue
             except MfaError as error:
-                log.warning("An event can't be written: %s", error, extra={"policy": _name_of(policy)})
+                log.warning("An event can't be written: %s: %s", event.reason, error, extra=named)
+                if isinstance(error, RetryableError):
+                    self._untold.append((body, event))
+                    continue
             level = logging.WARNING if event.warning else logging.INFO
-            log.log(level, "%s: %s", event.reason, event.message, extra={"policy": _name_of(policy)})
-
-    def _event(self, metadata: Mapping[str, Any], event: Event) -> Tree:
-        moment = self.clock()
-        at = f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"
-        # The name makes sure that an occasion is told once, whoever tells it.
-        which = " ".join((metadata["uid"], event.reason, event.occasion))
-        return {
-            "apiVersion": EVENTS.api_version,
-            "kind": EVENTS.kind,
-            "metadata": {
-                "name": f"{metadata['name']}.{sha256(which.encode()).hexdigest()[:16]}",
-                "namespace": metadata["namespace"],
-            },
-            "involvedObject": {
-                "apiVersion": API_VERSION,
-                "kind": KIND,
-                "name": metadata["name"],
-                "namespace": metadata["namespace"],
-                "uid": metadata["uid"],
-            },
-            "type": "Warning" if event.warning else "Normal",
-            "reason": event.reason,
-            "message": event.message[:LONGEST_MESSAGE],
-            "action": event.reason,
-            "eventTime": at,
-            "firstTimestamp": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
-            "lastTimestamp": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
-            "count": 1,
-            "source": {"component": MANAGER},
-            "reportingComponent": f"{API_VERSION.partition('/')[0]}/{MANAGER}",
-            "reportingInstance": self.host,
-        }
+            log.log(level, "%s: %s", event.reason, event.message, extra=named)
 
 
 def _name_of(policy: Tree) -> str:

@@ -9,7 +9,7 @@ from practicus_mfa.core.events import Event
 from practicus_mfa.errors import UnreachableError
 from practicus_mfa.kube.faults import ConflictError
 from practicus_mfa.kube.objects import EVENTS, POLICIES
-from practicus_mfa.reconciler.cluster.publish import DATES, NUMBERS, Publisher, patience, spelled
+from practicus_mfa.reconciler.cluster.publish import DATES, NUMBERS, UNTOLD, Publisher, patience, spelled
 
 NOW = datetime(2026, 5, 1, 12, 30, 15, 250_000, UTC)
 
@@ -169,6 +169,24 @@ def test_what_another_operator_has_told_already_is_not_told_again(caplog: pytest
     ]
 
 
-def test_an_event_that_can_not_be_written_ends_no_pass(caplog: pytest.LogCaptureFixture) -> None:
-    publisher(Server(down=True), [0.0]).events(policy({}), [Event("KeyPromoted", "Key x.", warning=False)])
-    assert "An event can't be written: no answer" in caplog.text
+def test_an_event_that_can_not_be_written_ends_no_pass_and_is_told_later(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = Server(down=True)
+    told = publisher(server, [0.0])
+    told.events(policy({}), [Event("KeyPromoted", "Key x.", warning=False)])
+    assert "An event can't be written: KeyPromoted: no answer" in caplog.text
+    server.down = False
+    told.events(policy({}), [Event("OldKeyRetired", "No row.", warning=False)])
+    told.events(policy({}), [])
+    assert [event["reason"] for event in server.events] == ["KeyPromoted", "OldKeyRetired"]
+
+
+def test_of_too_many_events_the_first_are_lost() -> None:
+    server = Server(down=True)
+    told = publisher(server, [0.0])
+    for number in range(UNTOLD + 5):
+        told.events(policy({}), [Event("PolicyChanged", f"{number}", occasion=f"{number}")])
+    server.down = False
+    told.events(policy({}), [])
+    assert [event["message"] for event in server.events] == [str(number) for number in range(5, UNTOLD + 5)]

@@ -1,0 +1,101 @@
+"""An operator that is told to end does so in order, whatever it is doing and whoever does not answer."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+from practicus_mfa.kube.objects import LEASES
+from practicus_mfa.reconciler.cluster.operator import LEASE
+from tests.support.cluster.one_rotation import OneRotation
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from tests.support.api_call import ApiCall
+    from tests.support.api_proxy import ApiProxy
+    from tests.support.cluster.operating import ClusterInstallation, OperatorProcess
+    from tests.support.cluster.pretend_node import PretendNode
+
+POD_SECONDS = 30
+"""terminationGracePeriodSeconds of a pod, unless it says otherwise; then it is killed."""
+
+
+def ended_in_order(operator: OperatorProcess) -> bool:
+    return operator.popen.wait(POD_SECONDS) == 0 and "Traceback" not in operator.log.read_text("utf-8")
+
+
+def test_a_pass_under_way_is_ended_first_and_the_lease_given_back(
+    installation: ClusterInstallation, node: PretendNode, api: ApiProxy
+) -> None:
+    story = OneRotation(installation)
+    told = threading.Event()
+    saved: list[int] = []
+    given_back: list[int] = []
+    with installation.operator(kubeconfig=api.kubeconfig) as operator:
+        story.install()
+
+        def tell_it_to_end(call: ApiCall) -> None:
+            if call.resource == "leases" and call.body and not call.body["spec"]["holderIdentity"]:
+                given_back.append(len(api.calls))
+            if call.what == f"patch secrets {installation.keyring_name}" and not told.is_set():
+                told.set()
+                operator.popen.send_signal(signal.SIGTERM)
+                # It has heard of it, and stands in the middle of a write.
+                until(lambda: "stopping" in operator.log.read_text("utf-8"), "it to begin to end")
+            if told.is_set() and call.writes and call.resource != "leases":
+                saved.append(len(api.calls))
+
+        api.judge = tell_it_to_end
+        story.begin()
+        until(told.is_set, "it to be told")
+        assert ended_in_order(operator)
+    # What was under way was finished, and only then somebody else let in.
+    assert len(saved) > 1
+    assert given_back == [max(*saved, *given_back)]
+    lease = installation.cluster.get(LEASES, installation.namespace, LEASE)
+    assert lease is not None
+    assert lease["spec"]["holderIdentity"] == ""
+    with installation.operator():
+        story.check()
+
+
+def test_it_ends_in_time_while_the_api_server_does_not_answer(
+    installation: ClusterInstallation, node: PretendNode, api: ApiProxy
+) -> None:
+    story = OneRotation(installation)
+    go_on = threading.Event()
+    with installation.operator(kubeconfig=api.kubeconfig) as operator:
+        story.install()
+
+        def hang(_: ApiCall) -> None:
+            go_on.wait(120)
+
+        api.judge = hang
+        asked = len(api.calls)
+        story.begin()
+        until(lambda: len(api.calls) > asked, "a call that hangs")
+        try:
+            operator.popen.send_signal(signal.SIGTERM)
+            assert ended_in_order(operator)
+        finally:
+            go_on.set()
+    with installation.operator():
+        story.check()
+
+
+def test_an_operator_that_is_told_to_end_as_soon_as_it_leads_leaves_no_lease_behind(
+    installation: ClusterInstallation, api: ApiProxy
+) -> None:
+    def tell_it_to_end(call: ApiCall) -> None:
+        if call.what == f"create leases {LEASE}":
+            operators[0].popen.send_signal(signal.SIGTERM)
+
+    operators: list[OperatorProcess] = []
+    api.judge = tell_it_to_end
+    with installation.operator(kubeconfig=api.kubeconfig) as operator:
+        operators.append(operator)
+        assert ended_in_order(operator)
+    lease = installation.cluster.get(LEASES, installation.namespace, LEASE)
+    assert lease is not None
+    assert lease["spec"]["holderIdentity"] == ""
