@@ -23,6 +23,7 @@ from practicus_mfa.storage.engine import Database, connect
 
 if TYPE_CHECKING:
     from practicus_mfa.kube.client import Cluster
+    from practicus_mfa.reconciler.cluster.policy_access import PolicyAccess
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,31 @@ def look_at(folder: DataFolder, db: Database) -> Pass:
     request = read_request(folder)
     workers = LocalProcesses(folder, request.policy.migration.parallelism, utc_now)
     return Reconciler(db=db, keyrings=KeyringFiles(folder), workers=workers).look(request)
+
+
+def look_at_policy(access: PolicyAccess, db: Database) -> Pass:
+    """Return what a pass over a policy of a cluster would see and decide now; nothing is changed.
+
+    Raises:
+        UsageError: The policy, or something that it refers to, is not valid or may not be read.
+        UnreachableError: The API server can't be reached.
+    """
+    # Only who looks at a cluster needs what speaks to one.
+    from practicus_mfa.kube.job_template import JobTemplate
+    from practicus_mfa.reconciler.cluster.jobs import JobWorkers
+    from practicus_mfa.reconciler.cluster.keyring_secrets import KeyringSecrets
+
+    policy, request = access.request()
+    workers = JobWorkers(
+        cluster=access.cluster,
+        policy=policy,
+        spec=request.policy,
+        # No Job is made here.
+        template=JobTemplate(image=""),
+        clock=utc_now,
+    )
+    keyrings = KeyringSecrets(access.cluster, access.namespace, access.name)
+    return Reconciler(db=db, keyrings=keyrings, workers=workers).look(request)
 
 
 def run_operator(

@@ -16,7 +16,7 @@ import pytest
 from practicus_mfa.kube.objects import POLICIES
 from tests.support.api_call import ApiCall, Fault, Refuse, Reset, Slow
 from tests.support.cluster.one_rotation import OneRotation
-from tests.support.waiting import until
+from tests.support.cluster.supervised import supervised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,15 +110,16 @@ def test_a_fault_in_each_kind_of_call_changes_nothing_in_the_end(
 ) -> None:
     story = OneRotation(installation)
     api.judge = spoiled = EachOnce(fault)
-    with impatient(installation), installation.operator(kubeconfig=api.kubeconfig) as operator:
+    with impatient(installation), supervised(installation, api.kubeconfig) as operator:
         story.install()
         story.begin()
         story.check()
         story.finish()
-        assert operator.popen.poll() is None
     expected = CALLS if fault != Refuse(409) else {call for call in CALLS if "events" not in call}
     assert expected - spoiled.met == set()
-    assert "Traceback" not in operator.log.read_text("utf-8")
+    # Who watches takes these for an answer, and to read what is watched never gets them in life.
+    assert operator.starts == 1 or fault in {Refuse(409), Refuse(410)}
+    assert all("internal error" not in log.read_text("utf-8") for log in installation.root.glob("*.log"))
 
 
 def test_faults_of_all_kinds_in_every_third_call_change_nothing_in_the_end(
@@ -137,10 +138,8 @@ def test_faults_of_all_kinds_in_every_third_call_change_nothing_in_the_end(
         return fault
 
     api.judge = every_third
-    with impatient(installation), installation.operator(kubeconfig=api.kubeconfig) as operator:
+    with impatient(installation), supervised(installation, api.kubeconfig):
         story.install()
         story.begin()
-        until(lambda: installation.status()["rolling"] == 0, "every row to be moved", seconds=600)
         story.check()
-        assert operator.popen.poll() is None
     assert spoiled > 3 * len(kinds)

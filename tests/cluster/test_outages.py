@@ -88,7 +88,7 @@ def test_a_database_that_only_reads_is_named_and_nothing_is_staged_meanwhile(
 ) -> None:
     story = OneRotation(installation)
     name = sql.Identifier(database_of(installation))
-    with installation.operator() as operator:
+    with installation.operator():
         story.install()
         generation = installation.keyring()[0].generation
         postgres_server.execute(
@@ -96,13 +96,13 @@ def test_a_database_that_only_reads_is_named_and_nothing_is_staged_meanwhile(
         )
         _disconnect(postgres_server, installation)
         story.begin()
-        until(
-            lambda: (
-                "read-only" in operator.log.read_text("utf-8").lower()
-                or "read-only" in str(installation.status()).lower()
-            ),
-            "it to be said that the database only reads",
+        installation.await_reason("DatabaseReachable", "DatabaseUnreachable")
+        (why,) = (
+            each["message"]
+            for each in installation.status()["conditions"]
+            if each["type"] == "DatabaseReachable"
         )
+        assert "accepts no writes at the moment" in why
         assert installation.keyring()[0].generation == generation
         postgres_server.execute(sql.SQL("ALTER DATABASE {} RESET default_transaction_read_only").format(name))
         _disconnect(postgres_server, installation)

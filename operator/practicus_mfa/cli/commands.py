@@ -14,6 +14,9 @@ from practicus_mfa.errors import UsageError
 
 PROGRAM: Final = "practicus-mfa"
 
+PLUGIN: Final = "kubectl mfa"
+"""The same program as kubectl runs it: an executable ``kubectl-mfa``."""
+
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "up": ("practicus_mfa.cli.up:up", "Run the embedded platform on this machine."),
     "status": ("practicus_mfa.cli.status:status", "Show keys, rows and conditions."),
@@ -50,7 +53,7 @@ class Commands(click.Group):
         try:
             if entry is None:
                 # An option where a command belongs is click's to report.
-                return None if cmd_name.startswith("-") else _no_such(cmd_name)
+                return None if cmd_name.startswith("-") else _no_such(cmd_name, ctx.find_root().command_path)
             return _imported(cmd_name, entry[0])
         except UsageError:
             if ctx.resilient_parsing:
@@ -73,11 +76,11 @@ class Commands(click.Group):
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
 
-def _no_such(name: str) -> NoReturn:
+def _no_such(name: str, program: str) -> NoReturn:
     from practicus_mfa.faults import nearest, shown
 
     closest = nearest(name, COMMANDS)
-    remedy = f"did you mean {closest}?" if closest else f"{PROGRAM} --help lists the commands"
+    remedy = f"did you mean {closest}?" if closest else f"{program} --help lists the commands"
     raise UsageError(f"there is no command {shown(name)}", remedy=remedy)
 
 

@@ -1,7 +1,8 @@
-"""Where a command works: on a data folder, or on a database that is named by a file or the environment.
+"""Where a command works: on a data folder, on a database that is named, or on a policy of a cluster.
 
 What was named most explicitly wins: a flag, then a variable, then the configuration file, then the folder
-``practicus-mfa-data`` if it is there. Nothing is opened before a command asks for it.
+``practicus-mfa-data`` if it is there, then the cluster of the kubeconfig or of the pod. Called as a plugin of
+kubectl, it is the cluster unless a flag says otherwise. Nothing is opened before a command asks for it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 import click
 
+from practicus_mfa.cli.cluster import WHICH_CLUSTER, WHICH_POLICY, ClusterFlags, target_in_cluster
 from practicus_mfa.cli.invocation import invocation
 from practicus_mfa.cli.target import Target
 from practicus_mfa.datafolder import DEFAULT, DataFolder
@@ -36,12 +38,23 @@ _PASSWORD: Final = re.compile(r"://[^@]*:.*@|[?&](ssl)?password=", re.IGNORECASE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """What the flags named."""
+    """What the flags named.
+
+    Attributes:
+        data_dir: A data folder.
+        database_url: A database.
+        database_url_file: The file that names a database.
+        keyring: A keyring's file.
+        cluster: What they say of a cluster.
+        as_plugin: The program was called as a plugin of kubectl.
+    """
 
     data_dir: Path | None = None
     database_url: str | None = field(default=None, repr=False)
     database_url_file: Path | None = None
     keyring: Path | None = None
+    cluster: ClusterFlags = field(default_factory=ClusterFlags)
+    as_plugin: bool = False
 
     @property
     def places(self) -> list[str]:
@@ -51,7 +64,8 @@ class Named:
             "--database-url": self.database_url,
             "--database-url-file": self.database_url_file,
         }
-        return [flag for flag, value in given.items() if value is not None]
+        places = [flag for flag, value in given.items() if value is not None]
+        return [*places, self.cluster.first] if self.cluster.first else places
 
 
 def find_target(named: Named, settings: Callable[[], Settings]) -> Target:
@@ -62,7 +76,8 @@ def find_target(named: Named, settings: Callable[[], Settings]) -> Target:
         settings: Gives what the environment and the configuration file say; asked only where it matters.
 
     Raises:
-        UsageError: Nothing was named, or two places; or a password stands in the arguments.
+        UsageError: Nothing was named and nothing is there, or two places were named; or a password stands in
+            the arguments.
     """
     if named.database_url is not None and _PASSWORD.search(named.database_url):
         raise UsageError(
@@ -77,6 +92,8 @@ def find_target(named: Named, settings: Callable[[], Settings]) -> Target:
     if named.data_dir is not None:
         # A keyring that the environment names belongs to what the environment names.
         return _of_folder(named.data_dir, named.keyring)
+    if named.cluster.first or (named.as_plugin and not named.places):
+        return target_in_cluster(named.cluster, named.keyring)
     said = settings()
     keyring = named.keyring or said.keyring
     if named.database_url is not None:
@@ -96,23 +113,32 @@ def find_target(named: Named, settings: Callable[[], Settings]) -> Target:
         raise UsageError(
             f"the settings name two places: {' and '.join(places)}", remedy="keep one, or name one by a flag"
         )
-    return _of_settings(said, keyring)
+    return _of_settings(said, keyring) or _of_what_is_there(named, keyring)
 
 
-def _of_settings(said: Settings, keyring: Path | None) -> Target:
+def _of_settings(said: Settings, keyring: Path | None) -> Target | None:
     if said.database_url is not None:
         return _of_url(said.database_url, "PRACTICUS_MFA_DATABASE_URL", keyring)
     if said.database_url_file is not None:
         return _of_url_file(said.database_url_file, keyring)
     if said.data_dir is not None:
         return _of_folder(said.data_dir, keyring)
+    return None
+
+
+def _of_what_is_there(named: Named, keyring: Path | None) -> Target:
     if Path(DEFAULT).is_dir():
         return _of_folder(Path(DEFAULT), keyring)
+    from practicus_mfa.kube.connect import is_configured
+
+    if is_configured():
+        # A keyring that the environment names is no cluster's.
+        return target_in_cluster(named.cluster, named.keyring)
     raise UsageError(
-        "nothing says which data folder or database to work on",
+        "nothing says where to work: no data folder, no database, no cluster",
         remedy=(
-            "name one with --data-dir DIR or --database-url-file FILE; "
-            "practicus-mfa up --values FILE --data-dir DIR makes a data folder"
+            "name a data folder with --data-dir DIR (practicus-mfa up makes one), a database with "
+            "--database-url-file FILE, or a cluster with --kubeconfig FILE or KUBECONFIG"
         ),
     )
 
@@ -150,6 +176,8 @@ def _of_url_file(path: Path, keyring: Path | None) -> Target:
     return Target(keyring_file=keyring, source=str(path), _read_url=lambda: read_text(path))
 
 
+_PLACES: Final = ("data_dir", "database_url", "database_url_file", "keyring")
+
 _OPTIONS: Final = (
     click.option(
         "--data-dir",
@@ -174,6 +202,7 @@ _OPTIONS: Final = (
         metavar="FILE",
         help="Keys, where the database is named.",
     ),
+    *(click.option(*names, **settings) for names, settings in (*WHICH_CLUSTER, WHICH_POLICY)),
 )
 
 
@@ -182,9 +211,11 @@ def target_options(command: Callable[Concatenate[Target, P], R]) -> Callable[P, 
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        flags: dict[str, Any] = {each.name: kwargs.pop(each.name) for each in fields(Named)}
-        named = Named(**flags)
-        target = find_target(named, lambda: invocation().settings)
+        call = invocation()
+        cluster: dict[str, Any] = {each.name: kwargs.pop(each.name) for each in fields(ClusterFlags)}
+        places: dict[str, Any] = {name: kwargs.pop(name) for name in _PLACES}
+        named = Named(**places, cluster=ClusterFlags(**cluster).over(call.cluster), as_plugin=call.as_plugin)
+        target = find_target(named, lambda: call.settings)
         click.get_current_context().call_on_close(target.close)
         return command(target, *args, **kwargs)
 

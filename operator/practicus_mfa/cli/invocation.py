@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from practicus_mfa.cli.cluster import ClusterFlags
 
 if TYPE_CHECKING:
     # Imported when asked for: --help needs no settings.
@@ -23,10 +25,14 @@ class Invocation:
     Attributes:
         debug: Errors come with their traceback.
         config: The file of settings that a flag named.
+        cluster: What flags before the command say of the cluster.
+        as_plugin: The program was called as a plugin of kubectl.
     """
 
     debug: bool = False
     config: Path | None = None
+    cluster: ClusterFlags = field(default_factory=ClusterFlags)
+    as_plugin: bool = False
 
     @cached_property
     def settings(self) -> Settings:

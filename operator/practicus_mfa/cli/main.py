@@ -11,13 +11,15 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
 from practicus_mfa import __version__
-from practicus_mfa.cli.commands import PROGRAM, Commands, debug_option
+from practicus_mfa.cli.cluster import WHICH_CLUSTER
+from practicus_mfa.cli.commands import PLUGIN, PROGRAM, Commands, debug_option
 from practicus_mfa.cli.invocation import Invocation
 from practicus_mfa.errors import EXIT_USAGE, MfaError
 
@@ -48,9 +50,16 @@ def _configure(ctx: click.Context, _option: click.Parameter, value: Path | None)
         invocation.config = value
 
 
+def _note_cluster(ctx: click.Context, option: click.Parameter, value: object) -> None:
+    invocation = ctx.find_object(Invocation)
+    if invocation is not None and value is not None:
+        given: dict[str, Any] = {str(option.name): value}
+        invocation.cluster = replace(invocation.cluster, **given)
+
+
 def _version(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        click.echo(f"{PROGRAM} {__version__}")
+        click.echo(f"{ctx.find_root().info_name} {__version__}")
         ctx.exit()
 
 
@@ -68,6 +77,10 @@ root: Final = Root(
             callback=_configure,
             help="Settings in YAML or TOML; flags and PRACTICUS_MFA_* variables win over it.",
         ),
+        *(
+            click.Option(list(names), **settings, expose_value=False, callback=_note_cluster)
+            for names, settings in WHICH_CLUSTER
+        ),
         click.Option(
             ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show it."
         ),
@@ -76,20 +89,21 @@ root: Final = Root(
 )
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], *, program: str = PROGRAM) -> int:
     """Run one command line, errors included.
 
     Args:
         arguments: What stands after the program's name.
+        program: What the user called.
 
     Returns:
         The exit code: 0 done, 1 an error of this program, or as :mod:`practicus_mfa.errors` has them.
     """
     if instruction := os.environ.get(COMPLETION_VARIABLE):
         return _complete(instruction)
-    invocation = Invocation()
+    invocation = Invocation(as_plugin=program == PLUGIN)
     try:
-        code = _invoke(arguments, invocation)
+        code = _invoke(arguments, invocation, program)
         sys.stdout.flush()
     except BrokenPipeError:
         _abandon_output()
@@ -101,7 +115,7 @@ def run(arguments: Sequence[str]) -> int:
         error.show()
         return EXIT_USAGE
     except click.ClickException as error:
-        path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else PROGRAM
+        path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else program
         _report(invocation, error.format_message(), f"see {path} --help")
         return EXIT_USAGE
     except MfaError as error:
@@ -113,9 +127,9 @@ def run(arguments: Sequence[str]) -> int:
     return code
 
 
-def _invoke(arguments: Sequence[str], invocation: Invocation) -> int:
+def _invoke(arguments: Sequence[str], invocation: Invocation, program: str) -> int:
     try:
-        with root.make_context(PROGRAM, list(arguments), obj=invocation) as ctx:
+        with root.make_context(program, list(arguments), obj=invocation) as ctx:
             root.invoke(ctx)
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
@@ -158,12 +172,12 @@ GARBAGE_THRESHOLD: Final = 100_000
 """New objects between two looks for cyclic garbage; Python's own 700 is for programs that make much of it."""
 
 
-def main() -> NoReturn:
-    """Run this process's command line."""
+def main(program: str = PROGRAM) -> NoReturn:
+    """Run this process's command line; *program* is what the user called."""
     # Imports make many objects and no garbage: looking for it as often as usual takes a tenth of a start.
     gc.set_threshold(GARBAGE_THRESHOLD)
     try:
-        root.main()
+        sys.exit(run(sys.argv[1:], program=program))
     finally:
         # As it ends, Python looks through everything for garbage once more, several times: another tenth.
         gc.freeze()

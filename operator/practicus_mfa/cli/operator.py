@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 import click
+
+from practicus_mfa.cli.invocation import invocation
 
 
 @click.command()
@@ -23,10 +26,16 @@ import click
 @click.option(
     "--kubeconfig",
     type=click.Path(path_type=Path),
+    default=lambda: invocation().cluster.kubeconfig,
     metavar="FILE",
     help="How to reach the cluster.  [default: in a pod its service account, else KUBECONFIG]",
 )
-@click.option("--context", metavar="NAME", help="A context of the kubeconfig.")
+@click.option(
+    "--context",
+    default=lambda: invocation().cluster.context,
+    metavar="NAME",
+    help="A context of the kubeconfig.",
+)
 @click.option(
     "--log-format",
     type=click.Choice(["json", "plain"]),
@@ -41,6 +50,8 @@ def operator(
 
     Several may run for the same cluster: one acts, the others stand by.
     """
+    # Before anything that takes a while; later kopf listens.
+    signal.signal(signal.SIGTERM, _end)
     from practicus_mfa import logs
     from practicus_mfa.bootstrap import run_operator
 
@@ -52,3 +63,8 @@ def operator(
         host=os.environ.get("POD_NAME") or socket.gethostname(),
         namespace=os.environ.get("POD_NAMESPACE", ""),
     )
+
+
+def _end(*_: object) -> NoReturn:
+    """End in order: the first process of a container has no default for SIGTERM."""
+    sys.exit(0)

@@ -67,7 +67,12 @@ def _active_key(target: Target) -> FernetKey:
     with target.database.read() as connection:
         active = read_write_key(connection)
     if active is None:
-        raise UsageError("no key writes yet", remedy="run practicus-mfa up first")
+        raise UsageError(
+            "no key writes yet",
+            remedy="let the operator make its first pass; practicus-mfa status tells how that stands"
+            if target.in_cluster
+            else "run practicus-mfa up first",
+        )
     if active not in target.keys:
         raise UsageError(
             f"the keyring does not hold the active key {active}",

@@ -45,10 +45,20 @@ def connect(
         UsageError: There is no kubeconfig, or none that can be used.
     """
     named = str(kubeconfig) if kubeconfig is not None else environ.get("KUBECONFIG", "")
-    in_pod = "KUBERNETES_SERVICE_HOST" in environ and (service_account / "token").exists()
-    if in_pod and not named and context is None:
+    if not named and context is None and in_pod(environ, service_account):
         return _of_pod(service_account, environ)
     return _of_kubeconfig(named or _HOME, context)
+
+
+def is_configured(environ: Mapping[str, str] = os.environ, service_account: Path = _SERVICE_ACCOUNT) -> bool:
+    """Return whether anything says how to get to a cluster, though no flag does; nothing is read."""
+    named = bool(environ.get("KUBECONFIG"))
+    return named or in_pod(environ, service_account) or Path(_HOME).expanduser().exists()
+
+
+def in_pod(environ: Mapping[str, str] = os.environ, service_account: Path = _SERVICE_ACCOUNT) -> bool:
+    """Return whether this is a pod of a cluster, with the token of its service account."""
+    return "KUBERNETES_SERVICE_HOST" in environ and (service_account / "token").exists()
 
 
 def _of_pod(folder: Path, environ: Mapping[str, str]) -> tuple[Cluster, str]:

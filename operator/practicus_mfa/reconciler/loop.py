@@ -24,6 +24,7 @@ from practicus_mfa.reconciler.totals import RecentTotals
 from practicus_mfa.storage.claims import guarded_write
 from practicus_mfa.storage.counts import fold
 from practicus_mfa.storage.engine import Database
+from practicus_mfa.storage.faults import NoWritesError
 from practicus_mfa.storage.policy_row import read_policy, save_policy
 
 if TYPE_CHECKING:
@@ -95,6 +96,11 @@ class Reconciler:
         changed = False
         try:
             changed = self._apply(request, gathered, plan)
+        except NoWritesError as error:
+            # What only reads can be looked at, so nothing else would say why no step follows.
+            database = DatabaseUnreachable(f"{error.message} {error.remedy}")
+            gathered = replace(gathered, seen=replace(gathered.seen, database=database))
+            plan = decide(gathered.seen)
         except RetryableError as error:
             # Overtaken, or the database went away in between: the next pass sees what is true then.
             log.info("The pass was cut short: %s", error)

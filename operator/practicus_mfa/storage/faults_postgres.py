@@ -8,7 +8,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from practicus_mfa.errors import MfaError, UnreachableError, UsageError
 from practicus_mfa.storage.addresses import PostgresAddress
-from practicus_mfa.storage.faults import BusyError, not_set_up
+from practicus_mfa.storage.faults import BusyError, NoWritesError, not_set_up
 
 
 def of_postgres(error: BaseException | None, address: PostgresAddress) -> MfaError:
@@ -37,7 +37,7 @@ def of_postgres(error: BaseException | None, address: PostgresAddress) -> MfaErr
                 remedy="Grant it what `practicus-mfa db grants` prints, or use the owner of the schema.",
             )
         case pg.ReadOnlySqlTransaction():
-            return UnreachableError(
+            return NoWritesError(
                 f"The database {address.shown} accepts no writes at the moment.",
                 remedy="Point the URL at the primary server, or wait until it has taken over.",
             )

@@ -13,7 +13,7 @@ from tests.support.waiting import until
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LIMIT_SECONDS: Final = 120
+_LIMIT_SECONDS: Final = 300
 """Ends a kubectl that would wait for ever."""
 
 

@@ -1,4 +1,4 @@
-"""A platform team's installation in a cluster: values rendered as the chart renders them, operators, users."""
+"""A platform team's installation in a cluster: values as the chart renders them, operators, users."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from practicus_mfa.kube.client import Cluster
 
 NAME = "practicus-mfa"
-READY_SECONDS = 90.0
+READY_SECONDS = 240.0
 
 
 @dataclass(frozen=True)

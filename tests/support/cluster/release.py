@@ -38,7 +38,7 @@ class Release:
 
     def await_ready(self) -> None:
         try:
-            self.kubectl("wait", "--for=condition=Ready", f"mfap/{self.name}", "--timeout=100s")
+            self.kubectl("wait", "--for=condition=Ready", f"mfap/{self.name}", "--timeout=240s")
         except KubectlError as error:
             said = [
                 self.kubectl(*words) for words in (("get", "pods,jobs,mfap", "-o=wide"), ("get", "events"))

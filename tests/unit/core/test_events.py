@@ -151,7 +151,9 @@ def test_rows_that_cannot_be_read_are_told_once_as_a_warning(row: Row, reason: s
 
 def test_who_tells_the_same_again_says_so_and_another_occasion_is_another() -> None:
     world = edited(installed(), B, A)
-    first, again, second = [], [], []
+    first: list[Event] = []
+    again: list[Event] = []
+    second: list[Event] = []
     before = published(world, {})
     for _ in range(40):
         world.turn()

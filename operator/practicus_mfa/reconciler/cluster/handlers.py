@@ -7,11 +7,13 @@ policy can be deleted while no operator runs, and a lost event costs time and no
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain, repeat
 from typing import Final
 
 import kopf
 
+from practicus_mfa.errors import MfaError, UnreachableError
 from practicus_mfa.kube.children import POLICY
 from practicus_mfa.kube.exchange import Access
 from practicus_mfa.kube.objects import JOBS, PODS, POLICIES, Kind, Tree
@@ -26,11 +28,21 @@ STREAM: Final = 60
 CONNECT: Final = 5.0
 """Seconds to connect."""
 
+LONGEST_PAUSE: Final = 10.0
+"""Seconds between two attempts at most, however long the API server has been away."""
+
 PolicyEvent = Callable[[Tree, bool], None]
 """Told of a policy, and whether it is gone."""
 
 ChildEvent = Callable[[str, str], None]
 """Told of the namespace of a Job or a pod, and of the label that says which policy it belongs to."""
+
+
+class _WithoutEnd:
+    """Pauses between attempts, in seconds. kopf's own come to an end, and with them would the process."""
+
+    def __iter__(self) -> Iterator[float]:
+        return chain((1.0, 2.0, 4.0), repeat(LONGEST_PAUSE))
 
 
 def settings() -> kopf.OperatorSettings:
@@ -42,6 +54,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.server_timeout = STREAM
     chosen.watching.connect_timeout = CONNECT
     chosen.networking.request_timeout = 30
+    chosen.networking.error_backoffs = _WithoutEnd()
     for kind in (JOBS, PODS):  # the label alone: the server sends nobody else's
         chosen.watching.label_selectors[kind.group, kind.plural] = POLICY
     # Nothing is stored; should a handler ever need it, then under our own name.
@@ -105,12 +118,25 @@ def run(config: OperatorConfig, handlers: kopf.OperatorRegistry, *, ready: threa
         config: Which namespaces to serve.
         handlers: From :func:`registry`.
         ready: Set when the watches run.
+
+    Raises:
+        UnreachableError: The API server gave an answer that no watch goes on after. Whoever keeps the process
+            running starts it again.
     """
-    kopf.run(
-        registry=handlers,
-        settings=settings(),
-        standalone=True,
-        clusterwide=not config.watch_namespaces,
-        namespaces=config.watch_namespaces,
-        ready_flag=ready,
-    )
+    try:
+        kopf.run(
+            registry=handlers,
+            settings=settings(),
+            standalone=True,
+            clusterwide=not config.watch_namespaces,
+            namespaces=config.watch_namespaces,
+            ready_flag=ready,
+        )
+    except MfaError:
+        raise
+    except Exception as error:
+        raise UnreachableError(
+            f"The policies can't be watched any more ({type(error).__name__}).",
+            remedy="Start the operator again; if it stays, look at the API server's health, and see the "
+            "cause with --debug.",
+        ) from error
