@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from sqlalchemy import func, select
@@ -80,15 +80,24 @@ def test_two_changed_lines_bring_every_row_under_the_new_key(release: Release) -
     assert keys == {NEW.id: len(USERS)}
 
 
-def test_jobs_did_it_in_pods_that_hold_no_token_of_the_api(release: Release) -> None:
-    pods = json.loads(
+def migration_pods(release: Release) -> list[dict[str, Any]]:
+    """The pods that moved rows or tried them."""
+    found: list[dict[str, Any]] = json.loads(
         release.kubectl("get", "pods", "-l", "app.kubernetes.io/component=migration", "-o=json")
-    )
-    ended = {
-        pod["metadata"]["labels"]["mfa.practicus.ai/mode"]: pod["status"]["phase"] for pod in pods["items"]
-    }
-    assert ended == {"migrate": "Succeeded", "verify": "Succeeded"}
-    for pod in pods["items"]:
+    )["items"]
+    return found
+
+
+def phases(release: Release) -> dict[str, str]:
+    """How each of them is."""
+    return {pod["metadata"]["name"]: pod["status"]["phase"] for pod in migration_pods(release)}
+
+
+def test_jobs_did_it_in_pods_that_hold_no_token_of_the_api(release: Release) -> None:
+    until(lambda: set(phases(release).values()) == {"Succeeded"}, "the last pod to end")
+    pods = migration_pods(release)
+    assert {pod["metadata"]["labels"]["mfa.practicus.ai/mode"] for pod in pods} == {"migrate", "verify"}
+    for pod in pods:
         assert pod["spec"]["automountServiceAccountToken"] is False
         assert {volume["name"] for volume in pod["spec"]["volumes"]} == {"keyring", "database"}
 

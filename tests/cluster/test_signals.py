@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from practicus_mfa.kube.objects import LEASES
 from practicus_mfa.reconciler.cluster.operator import LEASE
 from tests.support.cluster.one_rotation import OneRotation
+from tests.support.installation import ENVIRONMENT, PROGRAM
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -84,18 +88,24 @@ def test_it_ends_in_time_while_the_api_server_does_not_answer(
         story.check()
 
 
-def test_an_operator_that_is_told_to_end_as_soon_as_it_leads_leaves_no_lease_behind(
-    installation: ClusterInstallation, api: ApiProxy
-) -> None:
-    def tell_it_to_end(call: ApiCall) -> None:
-        if call.what == f"create leases {LEASE}":
-            operators[0].popen.send_signal(signal.SIGTERM)
+def test_an_operator_that_is_told_to_end_before_it_has_begun_does_so(tmp_path: Path) -> None:
+    # A configuration that does not come holds it at its start.
+    config = tmp_path / "operator.yaml"
+    os.mkfifo(config)
 
-    operators: list[OperatorProcess] = []
-    api.judge = tell_it_to_end
-    with installation.operator(kubeconfig=api.kubeconfig) as operator:
-        operators.append(operator)
-        assert ended_in_order(operator)
-    lease = installation.cluster.get(LEASES, installation.namespace, LEASE)
-    assert lease is not None
-    assert lease["spec"]["holderIdentity"] == ""
+    command = [*PROGRAM, "operator", "--config", str(config)]
+    with subprocess.Popen(command, env=ENVIRONMENT) as operator:
+        keep = os.open(config, os.O_RDWR)
+        try:
+            until(lambda: _listens_to(operator.pid, signal.SIGTERM), "it to listen")
+            operator.send_signal(signal.SIGTERM)
+            assert operator.wait(POD_SECONDS) == 0
+        finally:
+            operator.kill()
+            os.close(keep)
+
+
+def _listens_to(pid: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text("ascii")
+    (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught, 16) >> (number - 1) & 1)

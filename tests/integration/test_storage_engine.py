@@ -132,6 +132,9 @@ def test_a_standby_accepts_no_writes(postgres_server: PostgresServer, postgres_u
             sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(sql.Identifier(name))
         )
         db.close()
+        # A connection that was lent for reading before must not insist on writing.
+        with db.read() as connection:
+            connection.execute(text("SELECT 1"))
         with pytest.raises(UnreachableError) as caught, db.write() as connection:
             add_user(connection)
         assert _sentences(caught.value) == (

@@ -59,9 +59,9 @@ class Sight:
     needs_person: bool
     unreachable: bool
 
-    def same(self, other: Sight) -> bool:
-        """Whether nothing has happened from one to the other; that time went by is nothing."""
-        return self.doubts == other.doubts and _undated(self.manifest) == _undated(other.manifest)
+    def same(self, other: Sight, output: Form) -> bool:
+        """Whether both look the same in this form; that time went by is nothing."""
+        return self.doubts == other.doubts and _shown(self.manifest, output) == _shown(other.manifest, output)
 
 
 @click.command()
@@ -83,7 +83,7 @@ def status(target: Target, output: Form, wait: bool, watch: bool) -> None:
     while not (wait and (sight.ready or sight.needs_person)) and (wait or watch):
         time.sleep(seconds)
         sight = _patiently(look, seconds)
-        if watch and not sight.same(shown):
+        if watch and not sight.same(shown, output):
             _separate(output)
             _show(sight, output)
             shown = sight
@@ -220,8 +220,16 @@ def _count(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else "-"
 
 
-def _undated(manifest: Mapping[str, object]) -> Mapping[str, object]:
-    return {name: value for name, value in manifest.items() if name != "lastScanTime"}
+def _shown(manifest: Mapping[str, object], output: Form) -> object:
+    """Return what is shown of *manifest*, but for the date of its counts."""
+    undated = {name: value for name, value in manifest.items() if name != "lastScanTime"}
+    if output != "table":
+        return undated
+    found = manifest.get("conditions")
+    cells = (
+        [[each.get(column.name) for column in _COLUMNS] for each in found] if isinstance(found, list) else []
+    )
+    return _head(undated), cells
 
 
 def _counts(counts: Mapping[str, object]) -> str:

@@ -104,6 +104,10 @@ class Database:
             IntegrityError: A constraint was violated (SQLAlchemy's: the caller knows what it means).
         """
         options: dict[str, Any] = {_WRITES: True, _LOCK_TIMEOUT: lock_timeout}
+        if not self.is_sqlite:
+            # As the server wants it: after a read SQLAlchemy would say READ WRITE, and override a server that
+            # was told to protect itself (default_transaction_read_only).
+            options["postgresql_readonly"] = None
         with self._transaction(options) as connection:
             if lock_timeout is not None and not self.is_sqlite:
                 connection.execute(
