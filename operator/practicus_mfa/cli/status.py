@@ -229,7 +229,7 @@ def _shown(manifest: Mapping[str, object], output: Form) -> object:
     cells = (
         [[each.get(column.name) for column in _COLUMNS] for each in found] if isinstance(found, list) else []
     )
-    return _head(undated), cells
+    return list(_head(undated)), cells
 
 
 def _counts(counts: Mapping[str, object]) -> str:
