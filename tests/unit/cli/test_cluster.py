@@ -175,7 +175,7 @@ def test_numbers_that_an_older_release_did_not_publish_are_dashes(ready: Team, c
         lambda policy: policy["status"].update(rotation={"id": 1, "step": "Migrate"}, lastScanTime=None)
     )
     assert run(["status", "-n", "team"]) == 0
-    first, second = capsys.readouterr().out.split("\n\n")
+    out = capsys.readouterr().out
     assert "Rotation      1: Migrate, - migrated, - left, started None\nAs of         -\n" in out
 
 
@@ -299,7 +299,7 @@ def test_plan_verify_and_keys_list_look_and_write_nothing(ready: Team, capsys: C
     ready.cluster.calls.clear()
     before = ready.file.read_bytes()
     assert run(["plan", "-n", "team"]) == 0
-    first, second = capsys.readouterr().out.split("\n\n")
+    out = capsys.readouterr().out
     assert out.startswith("Step: Stage\n  WriteKeyring(")
     assert KEY.text not in out
     assert run(["plan", "-n", "team", "-o", "json"]) == 0
