@@ -85,6 +85,11 @@ bench: $(DEV) postgresql ## measurements, one after the other (minutes)
 	@for bench in tokens rotation counts memory start; do \
 	  echo "== $$bench"; $(BIN)/python -m tests.bench.bench_$$bench || exit 1; done
 
+.PHONY: bench-cluster
+bench-cluster: $(DEV) postgresql kubernetes ## the same of the operator, in a cluster with a node (root; 20 minutes)
+	@for bench in cluster operator; do \
+	  echo "== $$bench"; $(BIN)/python -m tests.bench.bench_$$bench || exit 1; done
+
 .PHONY: postgresql
 postgresql: $(DEV)
 	@$(BIN)/python -m tests.support.postgres_programs
