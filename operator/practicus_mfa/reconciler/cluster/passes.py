@@ -138,7 +138,8 @@ class Passes:
         self._end_adoption(result)
         if isinstance(result.seen.database, DatabaseUnreachable):
             self._database.read_again()
-        return self._next(result)
+        next_in, held_back = self._next(result), self._publisher.due_in
+        return next_in if held_back is None else min(next_in, held_back)
 
     def _reconciled(self, policy: Tree) -> Pass:
         spec = policy_from_spec(policy.get("spec"), source=called("MfaPolicy", policy))

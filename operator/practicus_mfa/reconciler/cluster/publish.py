@@ -1,7 +1,7 @@
 """Publishing: the status of an MfaPolicy and the events of a pass, on the API server.
 
-What a person or a machine waits for (a condition, a step) is written at once. Numbers that move are written
-every few seconds, and the date of an idle policy's counts every few minutes: a write wakes all who watch.
+What a person or a machine waits for (a condition) is written at once. Steps and numbers are written every two
+seconds, and the date of an idle policy's counts every few minutes: a write wakes all who watch.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ UNTOLD: Final = 20
 
 _DATES: Final = frozenset({"lastScanTime", "scannedAt"})
 _NUMBERS: Final = _DATES | {"message", "total", "enrolled", "active", "rolling", "unknown", "corrupt"}
-_MOVING: Final = _NUMBERS | {"converged", "migrated", "remaining", "auditHead"}
+_STEPS: Final = {"step", "attempt", "jobName", "keyringGeneration"}
+_MOVING: Final = _NUMBERS | _STEPS | {"converged", "migrated", "remaining", "auditHead"}
 
 
 def without(tree: object, names: frozenset[str]) -> object:
@@ -85,12 +86,14 @@ class Publisher:
         clock: The time of events.
         host: Who says it: the operator's pod.
         monotonic: Returns seconds that only grow.
+        due_in: Seconds until what was held back may be written; ``None`` where nothing was.
     """
 
     cluster: Cluster
     clock: Clock
     host: str
     monotonic: Callable[[], float] = time.monotonic
+    due_in: float | None = field(default=None, init=False)
     _written_at: float = field(default=float("-inf"))
     # Those that the API server did not take yet, as they will be written in the next pass.
     _untold: list[tuple[Tree, Event]] = field(default_factory=list)
@@ -112,7 +115,11 @@ class Publisher:
         wanted = spelled(status)
         needed = patience(policy.get("status", {}), wanted)
         now = self.monotonic()
-        if needed is None or now - self._written_at < needed:
+        self.due_in = None
+        if needed is None:
+            return None
+        if now - self._written_at < needed:
+            self.due_in = needed - (now - self._written_at)
             return None
         written = self.cluster.replace_status(POLICIES, {**policy, "status": wanted})
         self._written_at = now

@@ -15,6 +15,7 @@ from practicus_mfa.reconciler.cluster.config import read_config
 from practicus_mfa.reconciler.cluster.metrics import Metrics
 from practicus_mfa.reconciler.cluster.passes import IDLE_PASSES, WAITING, Passes, World
 from practicus_mfa.reconciler.cluster.policies import Policies
+from practicus_mfa.reconciler.cluster.publish import NUMBERS
 from practicus_mfa.reconciler.cluster.queue import Key
 from tests.support.fake_cluster import FakeCluster
 
@@ -199,3 +200,11 @@ def test_many_policies_are_looked_at_less_often(team: Team) -> None:
         metadata = {**team.policy["metadata"], "name": f"mfa-{number}"}
         team.world.policies.seen({"metadata": metadata})
     assert team.settle() == pytest.approx(500 / IDLE_PASSES)
+
+
+def test_what_was_held_back_is_published_before_the_next_resync(team: Team) -> None:
+    team.settle()
+    policy = team.policy
+    policy["status"]["keyringGeneration"] = 99
+    team.cluster.replace_status(POLICIES, policy)
+    assert 0 < team.passes.run(team.policy) <= NUMBERS

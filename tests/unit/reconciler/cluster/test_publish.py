@@ -34,8 +34,7 @@ def changed(**parts: object) -> dict[str, Any]:
         changed(observedGeneration=2),
         changed(conditions=[{**WRITTEN["conditions"][0], "reason": "Verifying"}]),
         changed(conditions=[{**WRITTEN["conditions"][0], "status": "True"}]),
-        changed(rotation={**WRITTEN["rotation"], "step": "Verify"}),
-        changed(rotation={**WRITTEN["rotation"], "attempt": 2}),
+        changed(rotation={**WRITTEN["rotation"], "id": 2}),
         changed(tables=[]),
         changed(activeKeyID="0123456789ab"),
     ],
@@ -49,6 +48,9 @@ def test_what_somebody_waits_for_is_written_at_once(wanted: dict[str, Any]) -> N
     [
         changed(conditions=[{**WRITTEN["conditions"][0], "message": "4 rows are left"}]),
         changed(users={**WRITTEN["users"], "active": 5, "rolling": 4}),
+        changed(rotation={**WRITTEN["rotation"], "step": "Verify"}),
+        changed(rotation={**WRITTEN["rotation"], "attempt": 2}),
+        changed(keyringGeneration=7),
         changed(rotation={**WRITTEN["rotation"], "migrated": 5, "remaining": 4}),
         changed(readers={"total": 2, "converged": 2}),
         changed(tables=[{**WRITTEN["tables"][0], "rolling": 2}]),
@@ -121,10 +123,13 @@ def test_a_number_that_moved_waits_until_the_last_write_is_old_enough() -> None:
     moved = changed(readers={"total": 2, "converged": 2})
     assert told.status(policy(WRITTEN), moved) is not None
     again = changed(readers={"total": 3, "converged": 2})
-    seconds[0] += NUMBERS / 2
+    assert told.due_in is None
+    seconds[0] += NUMBERS / 4
     assert told.status(policy(moved), again) is None
-    seconds[0] += NUMBERS / 2
+    assert told.due_in == NUMBERS * 3 / 4
+    seconds[0] += NUMBERS * 3 / 4
     assert told.status(policy(moved), again) is not None
+    assert told.due_in is None
     assert server.statuses == [moved, again]
 
 
