@@ -27,6 +27,7 @@ from psycopg import sql
 from sqlalchemy import create_engine, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from practicus_mfa.cli.main import GARBAGE_THRESHOLD
 from practicus_mfa.core.observed import OWN_TABLE, Mode
 from practicus_mfa.core.policy import MigrationRules
 from practicus_mfa.core.sharding import Share
@@ -132,7 +133,8 @@ def _no_cryptography(work: Pass) -> Treat:
 
 
 def _work(world: Rotating, url: str, share: Share, page_rows: int, *, crypto: bool, barrier: object) -> None:
-    # Forked from a process that made all the rows: without this, looking for garbage would look through that.
+    # As `practicus-mfa migrate` begins.
+    gc.set_threshold(GARBAGE_THRESHOLD)
     gc.freeze()
     db = connect(url)
     for mode in Mode:
