@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from typing import TYPE_CHECKING, Any, Final
@@ -10,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from sqlalchemy import func, select
 
-from practicus_mfa.crypto.keys import FernetKey, generate_key
+from practicus_mfa.crypto.keys import generate_key
 from practicus_mfa.kube.connect import connect
 from practicus_mfa.storage import schema
 from tests.support.chart import Helm
 from tests.support.cluster import ways
 from tests.support.cluster.operating import ClusterInstallation
 from tests.support.cluster.release import Release
+from tests.support.cluster.spellings import spellings
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -133,16 +133,8 @@ def test_no_key_is_anywhere_but_in_secrets(release: Release) -> None:
     told += release.kubectl("logs", "-l", "app.kubernetes.io/component=migration", "--tail=-1")
     assert "KeyPromoted" in told
     for key in (OLD, NEW):
-        for text in spellings(key):
+        for text in spellings(key.text):
             assert text not in told
-
-
-def spellings(key: FernetKey) -> list[str]:
-    """The key as text, and encoded once and twice, in both alphabets, without padding."""
-    once = base64.b64encode(key.text.encode()).decode()
-    twice = base64.b64encode(once.encode()).decode()
-    standard = key.text.translate(str.maketrans("-_", "+/"))
-    return [text.rstrip("=") for text in (key.text, standard, once, twice)]
 
 
 def test_an_uninstall_leaves_the_keyring_and_the_data(release: Release) -> None:

@@ -126,6 +126,14 @@ def parse_key(text: str, *, name: str = "the key") -> FernetKey:
     return FernetKey(raw)
 
 
+def id_of(text: str) -> KeyId | None:
+    """Return the ID of the key in *text*; ``None`` for no text, or text that is no key."""
+    try:
+        return parse_key(text).id if text else None
+    except MalformedKeyError:
+        return None
+
+
 class HeldKeys(Mapping[KeyId, FernetKey]):
     """The keys that this process holds and can read with, by their ID. Immutable; ``repr`` shows IDs only."""
 

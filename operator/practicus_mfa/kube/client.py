@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from practicus_mfa.kube.exchange import READ_SECONDS, Access, Exchange
+from practicus_mfa.kube.exchange import JSON, READ_SECONDS, Access, Exchange
 from practicus_mfa.kube.faults import Call, ExpiredError, gone, of_answer
 from practicus_mfa.kube.objects import MANAGER, Kind, Tree, name_of, namespace_of
 from practicus_mfa.kube.stream import Stream
@@ -215,11 +215,9 @@ class Cluster:
         *,
         params: Mapping[str, str] | None = None,
         body: Tree | None = None,
-        content: str = "",
+        content: str = JSON,
     ) -> Tree | None:
-        code, headers, data = self._exchange.answer(
-            call, params=params, body=body, **({"content": content} if content else {})
-        )
+        code, headers, data = self._exchange.answer(call, params=params, body=body, content=content)
         if code == 404 and gone(call, data):
             return None
         if not 200 <= code < 300:

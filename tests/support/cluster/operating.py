@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from practicus_mfa.core.manifests import render
 from practicus_mfa.core.parse.values import read_values
-from practicus_mfa.crypto.keys import HeldKeys, MalformedKeyError, parse_key
+from practicus_mfa.crypto.keys import HeldKeys, id_of
 from practicus_mfa.documents import dump_yaml
 from practicus_mfa.kube.children import keyring_name
 from practicus_mfa.kube.objects import EVENTS, JOBS, POLICIES, SECRETS, Tree
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from practicus_mfa.core.keyring import KeyId, Keyring
+    from practicus_mfa.core.keyring import Keyring
     from practicus_mfa.kube.client import Cluster
 
 NAME = "practicus-mfa"
@@ -83,8 +83,8 @@ class ClusterInstallation(Installation):
         tree["database"] = {"url": self.database_url}
         wanted = render(
             read_values(tree, source="the test"),
-            active=_id_of(active),
-            rolling=_id_of(rolling),
+            active=id_of(active),
+            rolling=id_of(rolling),
             name=self.name,
             namespace=self.namespace,
         )
@@ -228,10 +228,3 @@ class ClusterInstallation(Installation):
     def keyring_name(self) -> str:
         """The name of the keyring's Secret."""
         return keyring_name(self.name)
-
-
-def _id_of(text: str) -> KeyId | None:
-    try:
-        return parse_key(text, name="it").id if text else None
-    except MalformedKeyError:
-        return None

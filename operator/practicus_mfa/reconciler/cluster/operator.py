@@ -146,7 +146,9 @@ class Operator:
             self._forget(key)
             return None
         with self._lock:
-            passes = self._passes.setdefault(key, Passes(self._world, key))
+            passes = self._passes.get(key)
+            if passes is None:
+                passes = self._passes[key] = Passes(self._world, key)
         began = time.monotonic()
         result = "error"
         try:

@@ -14,7 +14,6 @@ from typing import Any, Final
 from practicus_mfa.clock import Clock
 from practicus_mfa.core.manifests import ADOPT
 from practicus_mfa.core.observed import Claim, DatabaseSeen, DatabaseUnreachable, WorkState
-from practicus_mfa.core.parse.spec import policy_from_spec
 from practicus_mfa.core.plan import For, NudgeReaders
 from practicus_mfa.core.policy import Policy
 from practicus_mfa.core.status import Manifest, misconfigured_status
@@ -30,7 +29,7 @@ from practicus_mfa.reconciler.cluster.metrics import Metrics
 from practicus_mfa.reconciler.cluster.policies import Policies
 from practicus_mfa.reconciler.cluster.publish import Publisher
 from practicus_mfa.reconciler.cluster.queue import Key
-from practicus_mfa.reconciler.cluster.request import called, request_from
+from practicus_mfa.reconciler.cluster.request import request_from, spec_of
 from practicus_mfa.reconciler.loop import Pass, Reconciler
 
 AT_WORK: Final = 1.0
@@ -41,7 +40,6 @@ NUDGED: Final = 2.0
 
 WAITING: Final = 5.0
 """Seconds between two looks while something else is waited for that passes by itself."""
-
 
 IDLE_PASSES: Final = 2.5
 """Passes a second, in all, over policies that nothing happens to: many are looked at less often, so that
@@ -142,9 +140,9 @@ class Passes:
         return next_in if held_back is None else min(next_in, held_back)
 
     def _reconciled(self, policy: Tree) -> Pass:
-        spec = policy_from_spec(policy.get("spec"), source=called("MfaPolicy", policy))
+        spec = spec_of(policy)
         secret = self._world.cluster.get(SECRETS, self._key.namespace, spec.secret_ref.name)
-        request = request_from(policy, secret, self._identity(), self._status)
+        request = request_from(policy, spec, secret, self._identity(), self._status)
         return self._prepared(policy, spec).run(request)
 
     def _identity(self) -> Claim:

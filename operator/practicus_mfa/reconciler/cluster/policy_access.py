@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 from practicus_mfa.core.manifests import ACTIVE_ENTRY, secret_entry
 from practicus_mfa.core.observed import Claim
-from practicus_mfa.core.parse.spec import policy_from_spec
 from practicus_mfa.errors import UsageError
 from practicus_mfa.faults import nearest, shown
 from practicus_mfa.kube.children import keyring_name
 from practicus_mfa.kube.client import Cluster
 from practicus_mfa.kube.objects import NAMESPACES, POLICIES, SECRETS, Tree, name_of
-from practicus_mfa.reconciler.cluster.request import called, database_url_from, request_from
+from practicus_mfa.reconciler.cluster.request import called, database_url_from, request_from, spec_of
 from practicus_mfa.reconciler.ports import Request
 
 if TYPE_CHECKING:
@@ -98,9 +97,9 @@ class PolicyAccess:
             UnreachableError: The API server can't be reached.
         """
         policy = self.read()
-        spec = policy_from_spec(policy.get("spec"), source=called(POLICIES.kind, policy))
+        spec = spec_of(policy)
         secret = self.cluster.get(SECRETS, self.namespace, spec.secret_ref.name)
-        return policy, request_from(policy, secret, self._identity())
+        return policy, request_from(policy, spec, secret, self._identity())
 
     def asked_key(self, policy: Tree) -> KeyId | None:
         """Return the key that is asked for as the active one, of a policy that does not name it by its ID.
@@ -114,17 +113,13 @@ class PolicyAccess:
             UsageError: The Secret may not be read, or is none.
             UnreachableError: The API server can't be reached.
         """
-        from practicus_mfa.crypto.keys import MalformedKeyError, parse_key
+        from practicus_mfa.crypto.keys import id_of
 
-        ref = policy_from_spec(policy.get("spec"), source=called(POLICIES.kind, policy)).secret_ref
+        ref = spec_of(policy).secret_ref
         secret = self.cluster.get(SECRETS, self.namespace, ref.name) if ref.active is None else None
         if secret is None:
             return None
-        text = secret_entry(secret, ACTIVE_ENTRY, source=called("Secret", secret))
-        try:
-            return parse_key(text, name=ACTIVE_ENTRY).id if text else None
-        except MalformedKeyError:
-            return None
+        return id_of(secret_entry(secret, ACTIVE_ENTRY, source=called("Secret", secret)))
 
     def database_url(self) -> str:
         """Return the database's URL. A secret.
@@ -134,7 +129,7 @@ class PolicyAccess:
             UnreachableError: The API server can't be reached.
         """
         policy = self.read()
-        ref = policy_from_spec(policy.get("spec"), source=called(POLICIES.kind, policy)).database_ref
+        ref = spec_of(policy).database_ref
         secret = self.cluster.get(SECRETS, self.namespace, ref.name) if ref else None
         return database_url_from(secret, ref, namespace=self.namespace)
 

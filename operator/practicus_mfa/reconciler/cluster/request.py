@@ -12,7 +12,7 @@ from typing import Any
 from practicus_mfa.core.manifests import ACTIVE_ENTRY, ADOPT, KIND, ROLLING_ENTRY, secret_entry
 from practicus_mfa.core.observed import Claim
 from practicus_mfa.core.parse.spec import policy_from_spec
-from practicus_mfa.core.policy import DatabaseRef
+from practicus_mfa.core.policy import DatabaseRef, Policy
 from practicus_mfa.core.status import sound_status
 from practicus_mfa.errors import UsageError
 from practicus_mfa.reconciler.ports import Request, SecretTexts
@@ -21,13 +21,27 @@ Object = Mapping[str, Any]
 """An object as the API server gives it."""
 
 
+def spec_of(policy: Object) -> Policy:
+    """Return the spec of *policy*.
+
+    Raises:
+        UsageError: It is not valid.
+    """
+    return policy_from_spec(policy.get("spec"), source=called(KIND, policy))
+
+
 def request_from(
-    policy: Object, secret: Object | None, identity: Claim, status: Mapping[str, object] | None = None
+    policy: Object,
+    spec: Policy,
+    secret: Object | None,
+    identity: Claim,
+    status: Mapping[str, object] | None = None,
 ) -> Request:
     """Return what *policy* asks for.
 
     Args:
         policy: The MfaPolicy.
+        spec: Its spec, as :func:`spec_of` gives it.
         secret: The Secret of its ``secretStoreRef``; ``None`` where that does not exist.
         identity: This policy and this process, as a claim on the database names them.
         status: The status as published last, where that is newer than the one in *policy*.
@@ -35,17 +49,15 @@ def request_from(
     Raises:
         UsageError: One of the two is not valid.
     """
-    name = called(KIND, policy)
-    metadata = _section(policy, "metadata")
-    generation = metadata.get("generation")
+    generation = _section(policy, "metadata").get("generation")
     if not isinstance(generation, int):
         raise UsageError(
-            f"{name} has no metadata.generation",
+            f"{called(KIND, policy)} has no metadata.generation",
             remedy="install this release's CustomResourceDefinition: it counts changes of the spec",
         )
     return Request(
         generation=generation,
-        policy=policy_from_spec(policy.get("spec"), source=name),
+        policy=spec,
         secret=_texts(secret) if secret is not None else None,
         identity=identity,
         adopt=asks_to_adopt(policy),

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Final, cast
 from uuid import uuid4
 
-from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.core.manifests import ACTIVE_ENTRY, ADOPT, ROLLING_ENTRY, render, secret_entry
 from practicus_mfa.core.observed import Claim
 from practicus_mfa.core.parse.spec import policy_from_spec
 from practicus_mfa.core.parse.values import Values, read_values
 from practicus_mfa.core.spelling import Tree
 from practicus_mfa.core.status import Manifest, sound_status
-from practicus_mfa.crypto.keys import MalformedKeyError, parse_key
+from practicus_mfa.crypto.keys import id_of
 from practicus_mfa.datafolder import DataFolder
 from practicus_mfa.documents import dump_yaml, read_document
 from practicus_mfa.errors import UsageError
@@ -55,20 +54,12 @@ def install(folder: DataFolder, values_file: Path) -> Values:
             remedy="write the URL into database.url, or leave both out to use SQLite in the data folder",
         )
     store = values.secret_store
-    wanted = render(values, active=_id_of(store.active_key), rolling=_id_of(store.rolling_key))
+    wanted = render(values, active=id_of(store.active_key), rolling=id_of(store.rolling_key))
     policy = merged(folder, wanted.policy)
     _write_secret(folder.database_secret, wanted.database)
     _write_secret(folder.secret_store, wanted.secret_store)
     write_counted(folder, policy)
     return values
-
-
-def _id_of(text: str) -> KeyId | None:
-    """Return a key's ID, ``None`` for no key: what is wrong with it, a pass says in the status."""
-    try:
-        return parse_key(text, name="it").id if text else None
-    except MalformedKeyError:
-        return None
 
 
 def _write_secret(path: Path, secret: Tree | None) -> None:
