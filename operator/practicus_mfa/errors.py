@@ -55,6 +55,10 @@ class UnreachableError(RetryableError):
     exit_code = EXIT_UNREACHABLE
 
 
+class NotReadyError(RetryableError):
+    """This process may not do its work yet, or not at the moment: it waits for something."""
+
+
 class SupersededError(RetryableError):
     """The work was overtaken (another write key, another owner): start again from what is true now."""
 
