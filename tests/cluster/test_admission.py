@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from collections.abc import Iterator
 from typing import Final
 
 import pytest
@@ -21,18 +22,23 @@ NEXT: Final = generate_key().text
 
 
 @pytest.fixture(scope="module")
-def guard(cluster: Cluster) -> None:
-    """The chart's admission policy in force, for every namespace."""
+def guard(cluster: Cluster) -> Iterator[None]:
+    """The chart's admission policy in force, for every namespace; not any more for the tests that follow."""
     try:
         helm = Helm(ways.find("helm3"))
     except ways.NoClusterError as error:
         pytest.skip(str(error))
-    cluster.apply(yaml.safe_dump_all(helm.render(SEED, only="admission")))
+    manifest = yaml.safe_dump_all(helm.render(SEED, only="admission"))
+    cluster.apply(manifest)
     namespace = cluster.create_namespace()
     install(cluster, namespace)
 
     # The API server takes a moment to know a new admission policy.
-    Edits(cluster, namespace).refusal(activeKey=NEW)
+    edits = Edits(cluster, namespace)
+    edits.refusal(activeKey=NEW)
+    yield
+    cluster.kubectl("delete", "--wait", "-f", "-", input=manifest)
+    edits.passes(activeKey=NEW)
     cluster.delete_namespace(namespace)
 
 
