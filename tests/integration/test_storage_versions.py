@@ -77,16 +77,16 @@ def test_reading_a_database_without_tables_says_what_to_do(empty: Database) -> N
 
 
 def test_a_database_at_an_earlier_step_is_behind(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "STEPS", ("0001", "0002"))
+    monkeypatch.setattr(versions, "STEPS", (*versions.STEPS, "9998"))
     with pytest.raises(UsageError) as caught:
         versions.check(db)
-    assert caught.value.message == f"The database {db.shown} is at step 0001, this program needs 0002."
+    assert caught.value.message == f"The database {db.shown} is at step 0002, this program needs 9998."
     assert caught.value.remedy == "Run `practicus-mfa db upgrade`."
 
 
 def test_a_database_newer_than_the_program_is_left_alone(db: Database) -> None:
     _set_step(db, "9999")
-    expected = f"The database {db.shown} is at step 9999, which is newer than this program (0001)."
+    expected = f"The database {db.shown} is at step 9999, which is newer than this program (0002)."
     for attempt in (versions.check, versions.upgrade):
         with pytest.raises(UsageError) as caught:
             attempt(db)

@@ -95,6 +95,44 @@ def set_password(target: Target, name: str, password_file: Path | None) -> None:
     click.echo(f"The password of {user.username} was replaced.")
 
 
+@users.command("setup-link", short_help="Make a link by which a user sets a password.")
+@click.argument("name")
+@target_options
+@click.option(
+    "--origin",
+    metavar="URL",
+    help="How the login service is reached, as https://login.example.com; without it the path is printed.",
+)
+def setup_link(target: Target, name: str, origin: str | None) -> None:
+    """Make a link by which the user NAME sets a password: once, within 24 hours.
+
+    Give it to that person alone. Who has MFA is asked for a code as ever.
+    """
+    from practicus_mfa.login.setup_link import issue
+
+    issued = issue(target.database, name, actor=actor())
+    note(f"Give this to {issued.username} alone; it is good once, for 24 hours.")
+    click.echo(f"{(origin or '').rstrip('/')}/setup/{issued.token}")
+
+
+@users.command(short_help="Let users try again after too many wrong codes.")
+@_named
+@target_options
+@output_option
+def unlock(target: Target, names: Sequence[str], output: Form) -> None:
+    """Let users try again who were stopped after too many wrong passwords or codes."""
+    from practicus_mfa.login import administer
+
+    db = target.database
+
+    def results() -> Iterator[tuple[str, str]]:
+        for username in _check_names(db, names):
+            administer.unlock(db, username, actor=actor())
+            yield username, "unlocked"
+
+    _show(results(), output)
+
+
 @users.command()
 @_named
 @target_options

@@ -17,8 +17,10 @@ import base64
 import hashlib
 import hmac
 import re
+import secrets
 import unicodedata
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -115,6 +117,21 @@ def verify_password(password: str, stored: str) -> bool:
             return any(_verify_pbkdf2(form, stored) for form in _typed_forms(password))
         case _:
             return False
+
+
+@cache
+def _nobodys_hash() -> str:
+    return hash_password(secrets.token_hex())
+
+
+def verify_nobody(password: str, like: str) -> None:
+    """Take the time that verifying *password* takes where it is stored as *like* is; the result is nobody's.
+
+    Args:
+        password: What somebody typed beside a name that has no password.
+        like: The hash of some user; where it can't be verified, one of our own making stands in.
+    """
+    verify_password(password, like if is_supported_hash(like) else _nobodys_hash())
 
 
 def needs_rehash(stored: str) -> bool:

@@ -12,6 +12,7 @@ import secrets
 from base64 import b32decode, b32encode
 from dataclasses import dataclass
 from typing import Final, Literal
+from urllib.parse import quote, urlencode
 
 from practicus_mfa.errors import UsageError
 
@@ -85,6 +86,22 @@ def parse_secret(text: str, *, name: str = "the TOTP secret") -> bytes:
         msg = f"{name} is not base32: {len(letters)} characters can't be a whole secret (is its end missing?)"
         raise MalformedSecretError(msg, remedy=remedy)
     return b32decode(letters + "=" * (-len(letters) % 8))
+
+
+def key_uri(secret: bytes, *, issuer: str, account: str) -> str:
+    """Return *secret* as an ``otpauth:`` address with :data:`USUAL` parameters: what a QR code shows.
+
+    The form is the one that authenticator apps share (Google Authenticator's "Key URI Format").
+    """
+    label = f"{quote(issuer, safe='')}:{quote(account, safe='@')}"
+    query = {
+        "secret": secret_text(secret),
+        "issuer": issuer,
+        "algorithm": USUAL.algorithm.upper(),
+        "digits": USUAL.digits,
+        "period": USUAL.period,
+    }
+    return f"otpauth://totp/{label}?{urlencode(query, quote_via=quote)}"
 
 
 def step_at(now: int, parameters: Parameters = USUAL) -> int:

@@ -1,4 +1,7 @@
-"""What an administrator does to a user, each act with its line in the audit, in one transaction."""
+"""What an administrator does to a user, each act with its line in the audit, in one transaction.
+
+Whatever changes what a user can log in with, or whether, ends the user's sessions in the same transaction.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from practicus_mfa.core.usernames import parse_text, parse_username
 from practicus_mfa.crypto.password_policy import check_password
 from practicus_mfa.crypto.passwords import hash_password
 from practicus_mfa.errors import UsageError
-from practicus_mfa.storage import audit, factors, users
+from practicus_mfa.login import throttling
+from practicus_mfa.storage import audit, factors, sessions, setup_links, users
 from practicus_mfa.storage.engine import Database
 from practicus_mfa.storage.users import NewUser, User
 
@@ -72,6 +76,9 @@ def set_password(db: Database, username: str, password: str, *, actor: str) -> U
     with db.write() as connection:
         user = users.get(connection, username, lock=True)
         users.set_password_hash(connection, user.id, password_hash)
+        setup_links.end_all(connection, user.id)
+        sessions.end_all(connection, user.id)
+        throttling.end_password_stop(connection, user.username)
         audit.append(connection, actor, "user.set-password", subject=user.username)
     return user
 
@@ -86,6 +93,7 @@ def set_active(db: Database, username: str, *, active: bool, actor: str) -> bool
         user = users.get(connection, username, lock=True)
         changed = users.set_active(connection, user.id, active=active)
         if changed:
+            sessions.end_all(connection, user.id)
             action = "user.enable" if active else "user.disable"
             audit.append(connection, actor, action, subject=user.username)
     return changed
@@ -100,6 +108,21 @@ def remove_mfa(db: Database, username: str, *, actor: str) -> int:
     with db.write() as connection:
         user = users.get(connection, username, lock=True)
         removed = factors.remove_all(connection, user.id)
+        throttling.end_stop(connection, user.username)
         if removed:
+            sessions.end_all(connection, user.id)
             audit.append(connection, actor, "mfa.remove", subject=user.username, detail={"factors": removed})
     return removed
+
+
+def unlock(db: Database, username: str, *, actor: str) -> User:
+    """Let a user try again who was stopped after too many wrong passwords or codes.
+
+    Raises:
+        NoSuchUserError: There is no such user.
+    """
+    with db.write() as connection:
+        user = users.get(connection, username, lock=True)
+        throttling.unlock(connection, user.username)
+        audit.append(connection, actor, "user.unlock", subject=user.username)
+    return user

@@ -105,23 +105,30 @@ def add_factors(
     Raises:
         WriteKeyNotHeldError: *keys* lacks it.
     """
-    held = _held(keys, key)
+    factors.write(connection, key, [_sealed(one, key, keys, clock) for one in secrets])
+
+
+def add_factor(connection: Transaction, key: KeyId, one: Secret, keys: HeldKeys, clock: Clock) -> int:
+    """Do the same for *one* secret; return the factor's id.
+
+    Raises:
+        WriteKeyNotHeldError: *keys* lacks the write key.
+    """
+    return factors.write_one(connection, key, _sealed(one, key, keys, clock))
+
+
+def _sealed(one: Secret, key: KeyId, keys: HeldKeys, clock: Clock) -> NewFactor:
     now = int(clock().timestamp())
-    factors.write(
-        connection,
-        key,
-        [
-            NewFactor(
-                user_id=one.user_id,
-                token=seal(one.secret, owner=one.user_id, key=held, now=now),
-                totp=one.totp,
-            )
-            for one in secrets
-        ],
-    )
+    token = seal(one.secret, owner=one.user_id, key=held_key(keys, key), now=now)
+    return NewFactor(user_id=one.user_id, token=token, totp=one.totp)
 
 
-def _held(keys: HeldKeys, key: KeyId) -> FernetKey:
+def held_key(keys: HeldKeys, key: KeyId) -> FernetKey:
+    """Return the key that writes.
+
+    Raises:
+        WriteKeyNotHeldError: *keys* lacks it.
+    """
     try:
         return keys[key]
     except KeyError:

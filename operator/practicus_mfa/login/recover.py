@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from practicus_mfa.storage import audit, backup_write, factors, users
+from practicus_mfa.login import throttling
+from practicus_mfa.storage import audit, backup_write, factors, sessions, users
 from practicus_mfa.storage.engine import Database
 from practicus_mfa.storage.users import User
 
@@ -52,6 +53,8 @@ def recover(db: Database, username: str, *, backup: Path, actor: str) -> Recover
     with db.write() as connection:
         user = users.get(connection, username, lock=True)
         removed = factors.remove_all(connection, user.id)
+        throttling.end_stop(connection, user.username)
+        sessions.end_all(connection, user.id)
         audit.append(
             connection,
             actor,

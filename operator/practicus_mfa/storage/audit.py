@@ -66,14 +66,19 @@ def read(
     actor: str | None = None,
     action: str | None = None,
     subject: str | None = None,
+    result: str | None = None,
     since: datetime | None = None,
+    after: int | None = None,
     limit: int | None = None,
 ) -> tuple[AuditLine, ...]:
-    """Return the lines that all given values fit, newest first."""
+    """Return the lines that all given values fit (*after*: with a higher number), newest first."""
     query = select(audit).order_by(audit.c.id.desc())
-    for column, wanted in ((audit.c.actor, actor), (audit.c.action, action), (audit.c.subject, subject)):
+    exact = ((audit.c.actor, actor), (audit.c.action, action), (audit.c.subject, subject))
+    for column, wanted in (*exact, (audit.c.result, result)):
         if wanted is not None:
             query = query.where(column == wanted)
+    if after is not None:
+        query = query.where(audit.c.id > after)
     if since is not None:
         query = query.where(audit.c.at >= since)
     rows = connection.execute(query if limit is None else query.limit(limit))

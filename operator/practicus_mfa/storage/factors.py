@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.storage.bulk import insert_all
@@ -89,6 +89,12 @@ def write(connection: Connection, key: KeyId, new: Sequence[NewFactor]) -> None:
         for factor in new
     ]
     insert_all(connection, factors, rows)
+
+
+def write_one(connection: Connection, key: KeyId, new: NewFactor) -> int:
+    """Add one factor as :func:`write` does, and return its id."""
+    row = {"user_id": new.user_id, "token": new.token, "key_id": key, **new.totp.columns()}
+    return int(connection.execute(insert(factors).values(row).returning(factors.c.id)).scalar_one())
 
 
 def of_user(connection: Connection, user_id: int) -> tuple[Factor, ...]:

@@ -8,10 +8,18 @@ People are told of two of them: ``mfa_users`` and ``mfa_factors``. The rest keep
 * how far: ``mfa_rotations``, ``mfa_shards``; how many: ``mfa_factor_deltas`` (kept by triggers),
   ``mfa_table_counts`` (tables of other applications)
 * what happened: ``mfa_audit``; what is in force: ``mfa_policy`` (one row)
+* what a user is allowed to: ``mfa_groups``, ``mfa_memberships``; and what opens the door once without a code:
+  ``mfa_recovery_codes``
+* who is logged in: ``mfa_sessions``; who is on the way: ``mfa_half_logins`` (password given, code not yet),
+  ``mfa_pending_factors`` (being enrolled), ``mfa_setup_links``
+* who guesses: ``mfa_attempts``, ``mfa_failing_names``; whose browser is known: ``mfa_devices``
 
-On PostgreSQL the indexes with a condition are partial too, and ``mfa_factors`` has a fillfactor of 45: room
-for a new version of each row beside the old one, so that a rotation's updates touch no index (HOT). The
-migration says so; said here, it would make every program on SQLite import PostgreSQL's dialect.
+Of a token that a browser or a person holds only the SHA-256 is kept, in columns named ``…_hash``.
+
+On PostgreSQL the indexes with a condition are partial too, and two tables have room for a new version of each
+row beside the old one, so that updates touch no index (HOT): ``mfa_factors`` (fillfactor 45) for rotations,
+``mfa_sessions`` (70) for their last use, which no index may hold for that reason. The migrations say so; said
+here, it would make every program on SQLite import PostgreSQL's dialect.
 """
 
 from __future__ import annotations
@@ -27,6 +35,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     String,
@@ -45,6 +54,9 @@ SCHEMA: Final = "practicus_mfa"
 
 KEY_ID_LENGTH: Final = 12
 
+HASH_BYTES: Final = 32
+"""Bytes of a SHA-256."""
+
 NAMING: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -60,10 +72,20 @@ _Id = BigInteger().with_variant(Integer, "sqlite")
 _Instant = Instant()
 _Json = Document()
 _KeyId = String(KEY_ID_LENGTH)
+_Hash = LargeBinary(HASH_BYTES)
+_Digest = String(2 * HASH_BYTES)
 
 
 def _id() -> Column[int]:
     return Column("id", _Id, Identity(always=False), primary_key=True)
+
+
+def _of_user(*, key: bool = False) -> Column[int]:
+    """Return a reference to a user, with whom the row goes; with *key* it is (a part of) the primary key."""
+    refers = ForeignKey(f"{SCHEMA}.mfa_users.id", ondelete="CASCADE")
+    if key:
+        return Column("user_id", _Id, refers, primary_key=True, autoincrement=False)
+    return Column("user_id", _Id, refers, nullable=False)
 
 
 def _one_row(name: str) -> tuple[Column[int], CheckConstraint]:
@@ -89,6 +111,8 @@ users = Table(
     Column("is_superuser", Boolean, nullable=False, server_default=false()),
     Column("created_at", _Instant, nullable=False, server_default=database_instant()),
     Column("last_login_at", _Instant),
+    # Until when a user whom the policy wants to have MFA may go on without; set once.
+    Column("enrol_by", _Instant),
     UniqueConstraint("username_key"),
     # Administrators are few among many, and counted in every pass.
     Index(
@@ -244,6 +268,7 @@ audit = Table(
     Column("subject", Text, nullable=False, server_default=""),
     Column("result", Text, nullable=False, server_default="done"),
     Column("detail", _Json, nullable=False, server_default="{}"),
+    Index("ix_mfa_audit_subject_id", "subject", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -255,4 +280,140 @@ policy = Table(
     # The effective policy as plain values: what a log-in service enforces.
     Column("effective", _Json, nullable=False),
     Column("updated_at", _Instant, nullable=False, server_default=database_instant()),
+)
+
+groups = Table(
+    "mfa_groups",
+    metadata,
+    _id(),
+    Column("name", String(64), nullable=False),
+    UniqueConstraint("name"),
+    sqlite_autoincrement=True,
+)
+
+memberships = Table(
+    "mfa_memberships",
+    metadata,
+    _of_user(key=True),
+    Column(
+        "group_id", _Id, ForeignKey(groups.c.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
+    Index("ix_mfa_memberships_group_id", "group_id"),
+)
+
+recovery_codes = Table(
+    "mfa_recovery_codes",
+    metadata,
+    # They hang on the factor: who loses it, by hand too, loses its codes.
+    Column(
+        "factor_id", _Id, ForeignKey(factors.c.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
+    Column("code_hash", _Hash, primary_key=True),
+)
+
+sessions = Table(
+    "mfa_sessions",
+    metadata,
+    _id(),
+    _of_user(),
+    # What the login host's cookie holds …
+    Column("token_hash", _Hash, nullable=False),
+    # … and what the one for all hosts of the domain holds, good for forward-auth alone.
+    Column("verify_hash", _Hash),
+    Column("remembered", Boolean, nullable=False),
+    Column("created_at", _Instant, nullable=False, server_default=database_instant()),
+    # The absolute end; what the policy says at the moment may be earlier.
+    Column("expires_at", _Instant, nullable=False),
+    Column("last_used_at", _Instant, nullable=False, server_default=database_instant()),
+    # When password and code, where there is one, were last given …
+    Column("proved_at", _Instant, nullable=False),
+    # … and when a code was: NULL where none ever was.
+    Column("second_factor_at", _Instant),
+    Column("address", Text, nullable=False, server_default=""),
+    Column("user_agent", Text, nullable=False, server_default=""),
+    UniqueConstraint("token_hash"),
+    UniqueConstraint("verify_hash"),
+    Index("ix_mfa_sessions_user_id", "user_id"),
+    Index("ix_mfa_sessions_expires_at", "expires_at"),
+    sqlite_autoincrement=True,
+)
+
+half_logins = Table(
+    "mfa_half_logins",
+    metadata,
+    _id(),
+    _of_user(),
+    Column("token_hash", _Hash, nullable=False),
+    # Where to go when it is done: an address that was judged already, or nothing.
+    Column("target", Text, nullable=False, server_default=""),
+    Column("created_at", _Instant, nullable=False, server_default=database_instant()),
+    Column("expires_at", _Instant, nullable=False),
+    UniqueConstraint("token_hash"),
+    Index("ix_mfa_half_logins_user_id", "user_id"),
+    Index("ix_mfa_half_logins_expires_at", "expires_at"),
+    sqlite_autoincrement=True,
+)
+
+pending_factors = Table(
+    "mfa_pending_factors",
+    metadata,
+    _of_user(key=True),
+    # Sealed; no key is kept live for it: one that can't be opened any more is replaced.
+    Column("token", Text, nullable=False),
+    Column("expires_at", _Instant, nullable=False),
+    Index("ix_mfa_pending_factors_expires_at", "expires_at"),
+)
+
+setup_links = Table(
+    "mfa_setup_links",
+    metadata,
+    # One a user: the newest.
+    _of_user(key=True),
+    Column("token_hash", _Hash, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", _Instant, nullable=False, server_default=database_instant()),
+    Column("expires_at", _Instant, nullable=False),
+    UniqueConstraint("token_hash"),
+    Index("ix_mfa_setup_links_expires_at", "expires_at"),
+)
+
+attempts = Table(
+    "mfa_attempts",
+    metadata,
+    # Digests: who may read this table learns neither names nor addresses. No user is referred to: names
+    # that nobody has are counted alike.
+    Column("counter", _Digest, primary_key=True),
+    Column("kind", String(24), primary_key=True),
+    Column("subject", _Digest, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", _Instant),
+    Column("stopped_until", _Instant),
+    Column("forever", Boolean, nullable=False),
+    # NULL: kept until it is cleared.
+    Column("expires_at", _Instant),
+    Index("ix_mfa_attempts_subject", "subject"),
+    Index("ix_mfa_attempts_expires_at", "expires_at"),
+)
+
+failing_names = Table(
+    "mfa_failing_names",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("name_digest", _Digest, primary_key=True),
+    Column("expires_at", _Instant, nullable=False),
+    Index("ix_mfa_failing_names_expires_at", "expires_at"),
+)
+
+devices = Table(
+    "mfa_devices",
+    metadata,
+    _id(),
+    _of_user(),
+    Column("token_hash", _Hash, nullable=False),
+    Column("created_at", _Instant, nullable=False, server_default=database_instant()),
+    Column("expires_at", _Instant, nullable=False),
+    UniqueConstraint("token_hash"),
+    Index("ix_mfa_devices_user_id", "user_id"),
+    Index("ix_mfa_devices_expires_at", "expires_at"),
+    sqlite_autoincrement=True,
 )

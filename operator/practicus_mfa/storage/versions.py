@@ -17,7 +17,7 @@ from practicus_mfa.storage.engine import Database
 from practicus_mfa.storage.faults import UPGRADE, not_set_up
 from practicus_mfa.storage.schema import SCHEMA
 
-STEPS: Final = ("0001",)
+STEPS: Final = ("0001", "0002")
 """Every step, oldest first, as Alembic numbers them."""
 
 UPGRADE_LOCK: Final = 0x6D66_615F_7570_6772

@@ -14,6 +14,7 @@ from practicus_mfa.crypto.totp import (
     MalformedSecretError,
     Parameters,
     code_at,
+    key_uri,
     matching_step,
     new_secret,
     parse_secret,
@@ -167,3 +168,12 @@ def test_what_is_no_secret_is_named(text: str, fault: str) -> None:
     with pytest.raises(MalformedSecretError) as raised:
         parse_secret(text, name="totp_secret")
     assert (raised.value.message, raised.value.remedy) == (f"totp_secret {fault}", REMEDY)
+
+
+@pytest.mark.parametrize("account", ["ada", "ada@example.com", "a:b/c?d&e", "Şükrü Ünal"])
+def test_an_app_reads_the_address_of_a_secret_as_it_was_meant(account: str) -> None:
+    read = pyotp.parse_uri(key_uri(RFC_SECRET, issuer="Practicus: MFA & more", account=account))
+    assert isinstance(read, pyotp.TOTP)
+    assert (read.secret, read.digits, read.interval) == (secret_text(RFC_SECRET), 6, 30)
+    assert (read.name, read.issuer) == (account, "Practicus: MFA & more")
+    assert read.at(NOW) == code_at(RFC_SECRET, STEP)

@@ -1,0 +1,79 @@
+"""Set-up links: how somebody without a password gets one.
+
+They are for the first administrator, an invited user, or who forgot the password; no e-mail is needed, a
+person hands the link over. It is good once and for a day. Looking at it uses nothing up (mail programs look
+at links), setting the password does. It stands in for the old password alone: who has MFA is asked for a code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from practicus_mfa.crypto.opaque import new_token, token_hash
+from practicus_mfa.crypto.password_policy import check_password
+from practicus_mfa.crypto.passwords import hash_password
+from practicus_mfa.login import throttling
+from practicus_mfa.login.context import Client, LoginContext
+from practicus_mfa.login.session_start import Continue, Expired, LoggedIn, after_password
+from practicus_mfa.storage import accounts, audit, sessions, setup_links, users
+from practicus_mfa.storage.engine import Database, database_now
+from practicus_mfa.storage.setup_links import SetupLink
+
+GOOD_FOR: Final = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A new link's token, which is shown once, and whose it is."""
+
+    token: str
+    username: str
+
+
+def issue(db: Database, username: str, *, actor: str) -> Issued:
+    """Make a link for a user; an earlier one is good no more.
+
+    Raises:
+        NoSuchUserError: There is no such user.
+    """
+    token = new_token()
+    with db.write() as connection:
+        user = users.get(connection, username, lock=True)
+        expires_at = database_now(connection) + GOOD_FOR
+        setup_links.create(connection, user.id, token_hash(token), created_by=actor, expires_at=expires_at)
+        audit.append(connection, actor, "user.setup-link", subject=user.username)
+    return Issued(token=token, username=user.username)
+
+
+def look(ctx: LoginContext, token: str) -> SetupLink | None:
+    """Return what a link is for; ``None`` where it is not good (any more)."""
+    with ctx.db.read() as connection:
+        return setup_links.find(connection, token_hash(token))
+
+
+def use(ctx: LoginContext, token: str, *, password: str, client: Client) -> Continue | LoggedIn | Expired:
+    """Set the password that a link permits to set, once, and go on as after a right password.
+
+    Raises:
+        PasswordRefusedError: It is too short, too long or common; the link stays good.
+        BusyError: Too many log-ins are under way.
+    """
+    if look(ctx, token) is None:
+        # Asked before the hash is made: guessing links must not cost the service anything.
+        return Expired()
+    checked = check_password(password)
+    hashed = ctx.hashing.run(lambda: hash_password(checked))
+    with ctx.db.write() as connection:
+        user_id = setup_links.use(connection, token_hash(token))
+        account = None if user_id is None else accounts.locked_account(connection, user_id)
+        if account is None or not account.is_active:
+            return Expired()
+        users.set_password_hash(connection, account.id, hashed)
+        sessions.end_all(connection, account.id)
+        throttling.end_password_stop(connection, account.username)
+        audit.append(
+            connection, account.username, "user.set-password", subject=account.username, detail={"link": True}
+        )
+        return after_password(connection, ctx, account, target="", client=client)

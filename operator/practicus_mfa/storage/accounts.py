@@ -1,0 +1,131 @@
+"""Accounts: users as the rules of logging in see them, groups and all, in one query."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    Text,
+    cast,
+    func,
+    select,
+    type_coerce,
+    update,
+)
+
+from practicus_mfa.core.login.account import Account
+from practicus_mfa.core.usernames import username_key
+from practicus_mfa.storage.engine import database_now
+from practicus_mfa.storage.schema import groups, memberships, users
+from practicus_mfa.storage.users import is_enrolled
+
+_PLAIN: Final = (
+    users.c.id,
+    users.c.username,
+    users.c.email,
+    users.c.name,
+    users.c.is_active,
+    users.c.is_staff,
+    users.c.is_superuser,
+    users.c.enrol_by,
+)
+
+
+def account_columns(connection: Connection) -> list[ColumnElement[Any]]:
+    """Return what an account is read from, named ``account_…``; the query's FROM has the users."""
+    # Both aggregates give a JSON list as text: an array would be PostgreSQL's alone.
+    listed = (
+        cast(func.json_agg(groups.c.name), Text)
+        if connection.dialect.name == "postgresql"
+        else func.json_group_array(groups.c.name)
+    )
+    names = (
+        select(type_coerce(listed, Text))
+        .select_from(memberships.join(groups))
+        .where(memberships.c.user_id == users.c.id)
+        .correlate(users)
+        .scalar_subquery()
+    )
+    plain = [column.label(f"account_{column.name}") for column in _PLAIN]
+    return [*plain, names.label("account_groups"), is_enrolled().label("account_enrolled")]
+
+
+def to_account(row: RowMapping) -> Account:
+    """Return the account that :func:`account_columns` were read of."""
+    names = json.loads(row["account_groups"] or "[]")
+    return Account(
+        **{column.name: row[f"account_{column.name}"] for column in _PLAIN},
+        groups=tuple(sorted(names)),
+        enrolled=bool(row["account_enrolled"]),
+    )
+
+
+def account(connection: Connection, user_id: int) -> Account | None:
+    """Return the account of a user, ``None`` where there is no such user."""
+    row = connection.execute(_query(connection).where(users.c.id == user_id)).mappings().one_or_none()
+    return None if row is None else to_account(row)
+
+
+def locked_account(connection: Connection, user_id: int) -> Account | None:
+    """Return the same; nobody else changes the user, or locks it too, until the transaction ends."""
+    locked = select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True)
+    # Two statements: what the second sees is what was committed when the lock was given.
+    connection.execute(locked)
+    return account(connection, user_id)
+
+
+def account_named(connection: Connection, username: str) -> tuple[Account, str] | None:
+    """Return the account of a name, and the password hash; ``None`` where nobody is called so."""
+    query = _query(connection).add_columns(users.c.password_hash)
+    row = (
+        connection.execute(query.where(users.c.username_key == username_key(username)))
+        .mappings()
+        .one_or_none()
+    )
+    return None if row is None else (to_account(row), row["password_hash"])
+
+
+def _query(connection: Connection) -> Select[Any]:
+    return select(*account_columns(connection)).select_from(users)
+
+
+def some_password_hash(connection: Connection, digest: str) -> str:
+    """Return some user's password hash, '' where nobody has one; always the same for one *digest*.
+
+    It is chosen as if by chance, so that over many digests the schemes are mixed as they are in the table.
+
+    Args:
+        connection: A transaction.
+        digest: Hex digits of a hash.
+    """
+    newest = connection.execute(select(func.max(users.c.id))).scalar_one_or_none() or 0
+    chosen = int(digest, 16) % (newest + 1)
+    has_hash = users.c.password_hash != ""
+    query = select(users.c.password_hash).where(has_hash).limit(1)
+    upwards = query.where(users.c.id >= chosen).order_by(users.c.id)
+    downwards = query.where(users.c.id < chosen).order_by(users.c.id.desc())
+    for one in (upwards, downwards):
+        found = connection.execute(one).scalar_one_or_none()
+        if found is not None:
+            return str(found)
+    return ""
+
+
+def set_enrol_by(connection: Connection, user_id: int, at: datetime) -> None:
+    """Store until when a user must have enrolled, unless that is stored already."""
+    connection.execute(
+        update(users).where(users.c.id == user_id, users.c.enrol_by.is_(None)).values(enrol_by=at)
+    )
+
+
+def record_login(connection: Connection, user_id: int) -> None:
+    """Note that a user has logged in now."""
+    connection.execute(
+        update(users).where(users.c.id == user_id).values(last_login_at=database_now(connection))
+    )

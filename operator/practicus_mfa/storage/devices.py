@@ -1,0 +1,37 @@
+"""Known devices: browsers in which a user has logged in, so that strangers' wrong tries don't count there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select
+
+from practicus_mfa.storage.schema import devices
+from practicus_mfa.storage.types import database_instant
+
+
+def create(connection: Connection, user_id: int, token_hash: bytes, *, expires_at: datetime) -> None:
+    """Know a browser by the hash of its token."""
+    row = {"user_id": user_id, "token_hash": token_hash, "expires_at": expires_at}
+    connection.execute(insert(devices).values(row))
+
+
+def find(connection: Connection, user_id: int, token_hash: bytes) -> int | None:
+    """Return the id of this user's browser, ``None`` where it is none."""
+    query = select(devices.c.id).where(
+        devices.c.token_hash == token_hash,
+        devices.c.user_id == user_id,
+        devices.c.expires_at > database_instant(),
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def delete_all(connection: Connection, user_id: int) -> None:
+    """Know none of a user's browsers any more."""
+    connection.execute(delete(devices).where(devices.c.user_id == user_id))
+
+
+def delete_expired(connection: Connection) -> int:
+    """Delete what has expired; return how many."""
+    gone = delete(devices).where(devices.c.expires_at <= database_instant())
+    return len(connection.execute(gone.returning(devices.c.id)).all())
