@@ -17,13 +17,16 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Boolean, Column, Integer, String, Table
+from sqlalchemy import Boolean, Column, Integer, LargeBinary, String, Table
 
 from practicus_mfa.storage.schema import (
     audit,
     factors,
+    groups,
     key_history,
     live_keys,
+    memberships,
+    recovery_codes,
     rotations,
     shards,
     users,
@@ -37,12 +40,26 @@ MANIFEST: Final = "manifest.json"
 COMMENT: Final = "practicus-mfa backup, manifest sha256:"
 """The ZIP's comment: this and the manifest's SHA-256 in hex."""
 
-TABLES: Final = (live_keys, key_history, write_key, users, factors, rotations, shards, audit)
+TABLES: Final = (
+    live_keys,
+    key_history,
+    write_key,
+    users,
+    factors,
+    recovery_codes,
+    groups,
+    memberships,
+    rotations,
+    shards,
+    audit,
+)
 """What is kept, each table after those that it refers to.
 
 Left out is what belongs to the place and not to the data: who owns and reads the database at the moment
 (``mfa_claim``, ``mfa_readers``), the policy in force (it comes from values.yaml), and counts
-(``mfa_factor_deltas`` follows from the rows by triggers, ``mfa_table_counts`` is of other tables).
+(``mfa_factor_deltas`` follows from the rows by triggers, ``mfa_table_counts`` is of other tables). Left out
+too is what is good for a while only: nobody is logged in again, and no link is good again, because a backup
+was restored.
 """
 
 
@@ -141,8 +158,12 @@ def _instant(value: datetime) -> str:
     return value.astimezone(UTC).isoformat()
 
 
+def _plain(value: datetime | bytes) -> str:
+    return value.hex() if isinstance(value, bytes) else _instant(value)
+
+
 # Made once: json.dumps() would make one for each row.
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_instant)
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain)
 
 
 def encode_row(row: Mapping[str, Any]) -> bytes:
@@ -176,6 +197,8 @@ def decode_row(table: Table, line: bytes) -> dict[str, Any]:
             raise ValueError(msg)
         if reader.instant and value is not None:
             fields[name] = _parse_instant(name, value)
+        elif reader.binary and value is not None:
+            fields[name] = _parse_hex(name, value)
     return fields
 
 
@@ -190,17 +213,29 @@ def _parse_instant(name: str, text: str) -> datetime:
     return value
 
 
+def _parse_hex(name: str, text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        msg = f"the value of {name} is not written in hex digits"
+        raise ValueError(msg) from None  # the cause quotes the line
+
+
 class _Reader(NamedTuple):
-    """What a column's values are in a line: their types, and whether a text is an instant."""
+    """What a column's values are in a line: their types, and whether a text is an instant or bytes in hex."""
 
     types: frozenset[type]
     instant: bool
+    binary: bool
 
 
 @cache
 def _readers(table: Table) -> Mapping[str, _Reader]:
     return {
-        column.name: _Reader(_types(column), isinstance(column.type, Instant)) for column in table.columns
+        column.name: _Reader(
+            _types(column), isinstance(column.type, Instant), isinstance(column.type, LargeBinary)
+        )
+        for column in table.columns
     }
 
 
@@ -211,7 +246,7 @@ def _types(column: Column[Any]) -> frozenset[type]:
             return nothing | {bool}
         case Integer():
             return nothing | {int}
-        case String() | Instant():
+        case String() | Instant() | LargeBinary():
             return nothing | {str}
         case _:  # JSON
             return nothing | {dict, list, str, int, float, bool}

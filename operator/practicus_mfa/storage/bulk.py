@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Boolean, Column, Connection, Integer, SmallInteger, Table, insert
+from sqlalchemy import Boolean, Column, Connection, Integer, LargeBinary, SmallInteger, Table, insert
 from sqlalchemy.dialects import sqlite
 
 from practicus_mfa.storage.types import Document, Instant
@@ -24,6 +24,7 @@ _CASTS: Final = (
     (SmallInteger, "smallint"),
     (Integer, "bigint"),
     (Instant, "timestamptz"),
+    (LargeBinary, "bytea"),
 )
 
 

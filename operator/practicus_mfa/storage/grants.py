@@ -3,7 +3,8 @@
 * the *owner* of the schema runs ``db upgrade``, backups and restores
 * the *operator* decides: it keeps keys, rotations and the policy, and never sees a password hash
 * the *jobs* re-encrypt: of a factor they change token, hint and fault, of a shard its progress
-* the *login* service reads and changes users and factors; it appends to the audit and changes none of it
+* the *login* service alone knows who is logged in; it reads and changes users and factors; it appends to the
+  audit and changes none of it
 
 One role for all of it works too. The grants are taken back and given anew, so the script can run after every
 upgrade, and states all that a role may do.
@@ -73,6 +74,16 @@ LOGIN: Final[Rights] = {
     "mfa_shards": ("SELECT",),
     "mfa_audit": ("SELECT", "INSERT"),
     "mfa_policy": ("SELECT",),
+    "mfa_groups": _ALL,
+    "mfa_memberships": _ALL,
+    "mfa_recovery_codes": _ALL,
+    "mfa_sessions": _ALL,
+    "mfa_half_logins": _ALL,
+    "mfa_pending_factors": _ALL,
+    "mfa_setup_links": _ALL,
+    "mfa_attempts": _ALL,
+    "mfa_failing_names": _ALL,
+    "mfa_devices": _ALL,
 }
 
 

@@ -1,0 +1,102 @@
+"""``practicus-mfa groups``: groups of users, which applications are told of and access rules ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from practicus_mfa.cli.context import target_options
+from practicus_mfa.cli.output import Column, output_option, show_rows
+from practicus_mfa.cli.person import actor
+from practicus_mfa.cli.target import Target
+from practicus_mfa.settings import Form
+
+if TYPE_CHECKING:
+    from practicus_mfa.storage.transaction import Transaction
+
+_COLUMNS: Final = (Column("GROUP", "group"), Column("MEMBERS", "members"))
+
+
+@click.group()
+def groups() -> None:
+    """List and change groups of users."""
+
+
+@groups.command("list")
+@target_options
+@output_option
+def list_(target: Target, output: Form) -> None:
+    """List groups with the number of their members."""
+    from practicus_mfa.storage.groups import all_groups
+
+    with target.database.read() as connection:
+        found = all_groups(connection)
+    show_rows(({"group": name, "members": members} for name, members in found.items()), _COLUMNS, output)
+
+
+@groups.command()
+@click.argument("group")
+@target_options
+def create(target: Target, group: str) -> None:
+    """Make the group GROUP."""
+    from practicus_mfa.storage import audit
+    from practicus_mfa.storage import groups as store
+
+    with target.database.write() as connection:
+        store.create(connection, group)
+        audit.append(connection, actor(), "group.create", subject=group)
+    click.echo(f"The group {group} was made.")
+
+
+@groups.command()
+@click.argument("group")
+@target_options
+def delete(target: Target, group: str) -> None:
+    """Remove the group GROUP; its members stay users."""
+    from practicus_mfa.storage import audit
+    from practicus_mfa.storage import groups as store
+
+    with target.database.write() as connection:
+        store.remove(connection, group)
+        audit.append(connection, actor(), "group.delete", subject=group)
+    click.echo(f"The group {group} was removed.")
+
+
+@groups.command()
+@click.argument("group")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@target_options
+def add(target: Target, group: str, names: Sequence[str]) -> None:
+    """Make users members of GROUP."""
+    from practicus_mfa.storage import audit
+    from practicus_mfa.storage import groups as store
+
+    with target.database.write() as connection:
+        store.add(connection, group, _ids(connection, names))
+        for name in names:
+            audit.append(connection, actor(), "group.add", subject=name, detail={"group": group})
+    click.echo(f"Members of {group} now: {', '.join(names)}.")
+
+
+@groups.command()
+@click.argument("group")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@target_options
+def remove(target: Target, group: str, names: Sequence[str]) -> None:
+    """Make users members of GROUP no more."""
+    from practicus_mfa.storage import audit
+    from practicus_mfa.storage import groups as store
+
+    with target.database.write() as connection:
+        store.take_out(connection, group, _ids(connection, names))
+        for name in names:
+            audit.append(connection, actor(), "group.remove", subject=name, detail={"group": group})
+    click.echo(f"No members of {group} any more: {', '.join(names)}.")
+
+
+def _ids(connection: Transaction, names: Iterable[str]) -> list[int]:
+    from practicus_mfa.storage import users
+
+    return [users.get(connection, name).id for name in names]
