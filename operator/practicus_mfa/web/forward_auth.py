@@ -1,0 +1,258 @@
+"""Forward-auth: a proxy asks about each request to an application, and is told who it is, or to refuse it.
+
+It stands before the framework and answers from memory (:mod:`practicus_mfa.login.session_cache`); nothing is
+written on this path. Three proxies want three kinds of answer, so each has a path of its own
+(:mod:`.original_request`), and only peers in ``login.trustedProxies`` are answered at all: anybody else could
+ask in whatever words it likes, and learn whose cookie it holds.
+
+In this order: a peer that isn't trusted, an address that can't be judged and a host that no cookie of ours
+reaches are refused (403); without a session that is worth something the browser is sent to log in (401, or a
+redirect where the proxy hands one through); then ``login.access`` decides. A session from which the policy
+wants a factor counts as none: a page says what is missing, not a refusal.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any, Final
+from urllib.parse import quote
+
+from practicus_mfa.clock import Steady, steady_seconds
+from practicus_mfa.core.login.access import allowed, clean_path
+from practicus_mfa.core.login.address import trusts
+from practicus_mfa.core.login.config import LoginConfig
+from practicus_mfa.core.login.redirect import is_ours, safe_target
+from practicus_mfa.core.login.session import Valid
+from practicus_mfa.crypto.opaque import token_hash
+from practicus_mfa.errors import MfaError
+from practicus_mfa.login.session_cache import CachedSession, SessionCache
+from practicus_mfa.web.identity_headers import identity_headers
+from practicus_mfa.web.original_request import (
+    Original,
+    Proxy,
+    original_request,
+    proxy_of,
+    wants_page,
+)
+
+log = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+RETRY_SECONDS: Final = 5
+"""What is told to whoever asked while the database is away."""
+
+_TOLD_AGAIN_SECONDS: Final = 60.0
+"""Between two lines in the log about peers that aren't trusted."""
+
+_MOST_COOKIES: Final = 4
+"""Cookies of our names in one request that are looked at; a browser sends two at most."""
+
+_MOST_PEERS: Final = 1_000
+
+_PLAIN: Final = [
+    (b"content-type", b"text/plain; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+]
+_NO_BODY: Final[Message] = {"type": "http.response.body", "body": b""}
+
+
+class ForwardAuth:
+    """The outermost application: answers proxies, and hands everything else to the one within."""
+
+    def __init__(
+        self,
+        app: App,
+        cache: SessionCache,
+        config: LoginConfig,
+        *,
+        observe: Callable[[float], None],
+        steady: Steady = steady_seconds,
+    ) -> None:
+        """Answer for *cache*.
+
+        Args:
+            app: What answers everything else.
+            cache: The sessions.
+            config: Whom to trust, which hosts are ours, who may go where.
+            observe: Is told of the seconds of each answer.
+            steady: Seconds that only go forward.
+        """
+        self._app = app
+        self._cache = cache
+        self._config = config
+        self._observe = observe
+        self._steady = steady
+        self._peers = _Peers(config.trusted_proxies, steady)
+        self._session_cookie, verify_cookie = cookie_names(config)
+        # Only what has the form of a token; the database needn't be asked about anything else.
+        names = b"|".join(re.escape(name) for name in (self._session_cookie, verify_cookie))
+        self._tokens = re.compile(rb"(?:^|;)[ \t]*(" + names + rb")=([A-Za-z0-9_-]{43})(?=[ \t]*(?:;|$))")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or (proxy := proxy_of(scope["raw_path"])) is None:
+            await self._app(scope, receive, send)
+            return
+        began = self._steady()
+        start, body = await self._answer(proxy, scope)
+        await send(start)
+        await send(body)
+        self._observe(self._steady() - began)
+
+    async def _answer(self, proxy: Proxy, scope: Scope) -> tuple[Message, Message]:
+        if not self._peers.trusts(scope["client"]):
+            return _refused("Only proxies in login.trustedProxies may ask here.")
+        config, original = self._config, original_request(proxy, scope)
+        if original is None:
+            return _refused("The proxy does not say in the documented way which page was asked for.")
+        if not is_ours(original.host, cookie_domain=config.cookie_domain, login_host=config.host):
+            return _refused(self._not_ours(original.host))
+        path = clean_path(original.target)
+        if path is None:
+            return _refused("This address has a path that can't be judged, so it is refused.")
+        try:
+            cached = await self._session(original.cookies)
+        except MfaError as error:
+            log.debug("forward-auth can't answer: %s", error)
+            return self._unavailable(proxy, original, scope)
+        if cached is None:
+            return self._logged_out(proxy, original, scope)
+        if not allowed(config.access, cached.account.groups, original.host, path):
+            return _refused(f"You are logged in, and may not go to this page of {original.host}.")
+        return _let_in(cached), _NO_BODY
+
+    async def _session(self, cookies: bytes) -> CachedSession | None:
+        """Return the session of a request's cookies if it is worth something.
+
+        Raises:
+            MfaError: None was found to be, and one could not be looked up.
+        """
+        failure: MfaError | None = None
+        for name, token in self._candidates(cookies):
+            key = token_hash(token.decode("ascii"))
+            try:
+                cached = self._cache.fresh(key) or await self._cache.get(key)
+            except MfaError as error:
+                failure = error
+                continue
+            # Each of the two tokens of a session is good in its own cookie alone.
+            if cached is None or cached.for_verify is (name == self._session_cookie):
+                continue
+            if isinstance(cached.verdict, Valid):
+                return cached
+        if failure is not None:
+            raise failure
+        return None
+
+    def _candidates(self, cookies: bytes) -> Iterator[tuple[bytes, bytes]]:
+        # Another application of the domain may have set a cookie of the same name beside ours.
+        for number, match in enumerate(self._tokens.finditer(cookies)):
+            if number == _MOST_COOKIES:
+                return
+            yield match[1], match[2]
+
+    def _not_ours(self, host: str) -> str:
+        here, domain = self._config.hostname, self._config.cookie_domain
+        if domain:
+            return (
+                f"{host} is not below {domain}, so log-ins at {here} can't reach it: see login.cookieDomain."
+            )
+        return f"Log-ins at {here} count there alone, not at {host}: see login.cookieDomain."
+
+    def _login_url(self, original: Original) -> str:
+        config = self._config
+        wanted = f"{'http' if config.insecure else 'https'}://{original.host}{original.port}{original.target}"
+        target = safe_target(
+            wanted,
+            login_origin=config.origin,
+            cookie_domain=config.cookie_domain,
+            login_host=config.host,
+        )
+        return f"{config.origin}/login" + (f"?rd={quote(target, safe='')}" if target else "")
+
+    def _logged_out(self, proxy: Proxy, original: Original, scope: Scope) -> tuple[Message, Message]:
+        if not wants_page(scope["headers"]):
+            return _text(401, "You are not logged in.")
+        url = self._login_url(original).encode("ascii")
+        if proxy is Proxy.NGINX:
+            return _text(401, "You are not logged in.", (b"x-login-url", url))
+        status = 302 if original.method in {"GET", "HEAD"} else 303
+        return _text(status, "You are not logged in.", (b"location", url))
+
+    def _unavailable(self, proxy: Proxy, original: Original, scope: Scope) -> tuple[Message, Message]:
+        if proxy is Proxy.NGINX:
+            # It makes an error 500 of anything else; the page to log in says what is the matter.
+            return self._logged_out(proxy, original, scope)
+        retry = (b"retry-after", b"%d" % RETRY_SECONDS)
+        return _text(503, "Log-ins can't be checked at the moment. Try again in a few seconds.", retry)
+
+
+class _Peers:
+    """Who may ask."""
+
+    def __init__(self, trusted: tuple[IPv4Network | IPv6Network, ...], steady: Steady) -> None:
+        self._networks = trusted
+        self._steady = steady
+        self._known: dict[str, bool] = {}
+        self._told_at: float | None = None
+
+    def trusts(self, client: tuple[str, int] | None) -> bool:
+        peer = "" if client is None else client[0]
+        trusted = self._known.get(peer)
+        if trusted is None:
+            if len(self._known) >= _MOST_PEERS:
+                self._known.clear()
+            trusted = self._known[peer] = trusts(peer, self._networks)
+        if not trusted:
+            self._tell(peer)
+        return trusted
+
+    def _tell(self, peer: str) -> None:
+        now = self._steady()
+        if self._told_at is None or now - self._told_at >= _TOLD_AGAIN_SECONDS:
+            self._told_at = now
+            log.warning("forward-auth was asked by %s, which is not in login.trustedProxies: refused", peer)
+
+
+def cookie_names(config: LoginConfig) -> tuple[bytes, bytes]:
+    """Return the names of the session's cookie and of the one that is good for forward-auth alone."""
+    if config.insecure:
+        port = config.host.rpartition(":")[2]
+        return f"mfa_session_{port}".encode(), f"mfa_verify_{port}".encode()
+    return b"__Host-mfa_session", b"__Secure-mfa_verify"
+
+
+def _let_in(cached: CachedSession) -> Message:
+    start = cached.front
+    if start is None:
+        headers = [
+            *identity_headers(cached.account),
+            (b"cache-control", b"no-store"),
+            (b"content-length", b"0"),
+        ]
+        start = cached.front = {"type": "http.response.start", "status": 200, "headers": headers}
+    return start  # type: ignore[return-value]  # nobody else keeps anything there
+
+
+def _refused(reason: str) -> tuple[Message, Message]:
+    # nginx shows no body of ours; the documented configuration shows this header.
+    return _text(403, reason, (b"x-refusal", reason.encode("ascii")))
+
+
+def _text(status: int, text: str, *headers: tuple[bytes, bytes]) -> tuple[Message, Message]:
+    body = text.encode() + b"\n"
+    start = {
+        "type": "http.response.start",
+        "status": status,
+        "headers": [*_PLAIN, (b"content-length", b"%d" % len(body)), *headers],
+    }
+    return start, {"type": "http.response.body", "body": body}
