@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from practicus_mfa.clock import utc_now
 from practicus_mfa.datafolder import DataFolder
@@ -96,6 +97,49 @@ def look_at_policy(access: PolicyAccess, db: Database) -> Pass:
     )
     keyrings = KeyringSecrets(access.cluster, access.namespace, access.name)
     return Reconciler(db=db, keyrings=keyrings, workers=workers).look(request)
+
+
+def run_login(
+    config_file: Path, *, database_url: str, keyring: Path, pod: str | None, parent: TextIO | None = None
+) -> None:
+    """Run a replica of the login service until the process is told to end.
+
+    Args:
+        config_file: Its configuration.
+        database_url: Its database. A secret.
+        keyring: The keyring's file, or the folder that it is mounted in.
+        pod: The pod that it runs in; ``None`` outside of a cluster.
+        parent: A pipe that closes when the process ends that started this one; ``None`` for none.
+
+    Raises:
+        UsageError: The configuration or the URL is not valid, or an address can't be listened on.
+    """
+    # What serves requests is of use to this command alone.
+    from practicus_mfa.login.leases import instance_name
+    from practicus_mfa.reconciler.cluster.endpoints import Endpoints
+    from practicus_mfa.web.config import read_config
+    from practicus_mfa.web.replica import Replica
+    from practicus_mfa.web.serve import HttpServer
+
+    config = read_config(read_document(config_file), source=str(config_file))
+    replica = Replica(config, lambda: connect(database_url), keyring, instance=instance_name(pod))
+
+    def ready() -> bool:
+        return replica.health.readiness().ready
+
+    async def run() -> None:
+        server = HttpServer(replica.app, config.listen, config.tls, parent=parent)
+        endpoints = None
+        if config.metrics is not None:
+            registry = replica.metrics.registry
+            endpoints = Endpoints(*config.metrics, registry, healthy=lambda: True, ready=ready)
+        try:
+            await replica.run(server)
+        finally:
+            if endpoints is not None:
+                endpoints.close()
+
+    asyncio.run(run())
 
 
 def run_operator(

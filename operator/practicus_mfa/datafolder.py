@@ -81,3 +81,13 @@ class DataFolder:
     def keyring_archive(self) -> Path:
         """The last keys that were unloaded, for old backups."""
         return self.root / "keyring-archive.yaml"
+
+    @property
+    def login_config(self) -> Path:
+        """The login service's configuration, made from ``login`` of values.yaml."""
+        return self.root / "login.conf"
+
+    @property
+    def login_log(self) -> Path:
+        """What the login service has logged since it was started last."""
+        return self.root / "login.log"

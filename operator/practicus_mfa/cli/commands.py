@@ -25,10 +25,12 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "migrate": ("practicus_mfa.cli.migrate:migrate", "Re-encrypt rows with the active key."),
     "verify": ("practicus_mfa.cli.verify:verify", "Open every row with the active key alone."),
     "users": ("practicus_mfa.cli.users:users", "List, create, import and change users."),
+    "groups": ("practicus_mfa.cli.groups:groups", "List and change groups of users."),
     "recover": ("practicus_mfa.cli.recover:recover", "Let a user in who is locked out."),
     "backup": ("practicus_mfa.cli.backup:backup", "Back up, check and restore the MFA tables."),
     "db": ("practicus_mfa.cli.db:db", "Set up and check the database."),
     "operator": ("practicus_mfa.cli.operator:operator", "Run the operator of a cluster."),
+    "login": ("practicus_mfa.cli.login:login", "Run the login service."),
     "demo": ("practicus_mfa.cli.demo:demo", "Help with a data folder made for trying out."),
     "completion": ("practicus_mfa.cli.completion:completion", "Print a script for your shell's completion."),
 }

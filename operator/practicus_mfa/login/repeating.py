@@ -22,7 +22,7 @@ class Repeating:
     """Takes a step again and again in a daemon thread of its own."""
 
     def __init__(
-        self, name: str, step: Callable[[], float], *, at_end: Callable[[], None] = lambda: None
+        self, name: str, step: Callable[[], float], *, at_end: Callable[[], object] = lambda: None
     ) -> None:
         """Prepare the thread; it does not run yet.
 
@@ -57,12 +57,15 @@ class Repeating:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._stopping.wait(self._guarded(self._step, AFTER_A_FAULT))
-        self._guarded(self._at_end, None)
-
-    def _guarded(self, call: Callable[[], float | None], otherwise: float | None) -> float | None:
+            self._stopping.wait(self._taken())
         try:
-            return call()
+            self._at_end()
+        except Exception:
+            log.exception("%s failed at its end", self.name)
+
+    def _taken(self) -> float:
+        try:
+            return self._step()
         except Exception:
             log.exception("%s failed and goes on", self.name)
-            return otherwise
+            return AFTER_A_FAULT

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
 
+from practicus_mfa.core.parse.address import network_address
 from practicus_mfa.core.parse.reader import Section
 from practicus_mfa.core.parse.rules import object_name, object_names
 from practicus_mfa.core.rules.rows_to_move import LONGEST_PAUSE
@@ -30,7 +31,6 @@ LEAST_TTL_SECONDS: Final = int(LONGEST_PAUSE.total_seconds())
 """A failed Job holds the next attempt back: it must not be gone before that is due."""
 MOST_TTL_SECONDS: Final = 30 * 24 * 3_600
 
-_MOST_PORT: Final = 65_535
 _ELSEWHERE: Final = {
     name: f"jobTemplate.{name}"
     for name in (
@@ -84,7 +84,7 @@ def read_config(tree: object, *, source: str = "the operator's configuration") -
     """
     faults: list[Fault] = []
     with Section(tree, "", faults, elsewhere=_ELSEWHERE) as top:
-        host, port = _address(top, "metricsAddress", METRICS_ADDRESS)
+        host, port = network_address(top, "metricsAddress", METRICS_ADDRESS)
         file, owner = _definition(top.section("definition"))
         config = OperatorConfig(
             watch_namespaces=object_names(top, "watchNamespaces"),
@@ -107,20 +107,6 @@ def _definition(section: Section) -> tuple[Path | None, str]:
     with section as definition:
         file, owner = definition.text("file"), object_name(definition, "owner")
     return (Path(file) if file else None), owner
-
-
-def _address(section: Section, name: str, default: str) -> tuple[str, int]:
-    """Return host and port; an IPv6 address stands in brackets, no host means every address."""
-    text = section.text(name, default) or default
-    host, _, port = text.rpartition(":")
-    bare = host.removeprefix("[").removesuffix("]")
-    number = int(port) if port.isascii() and port.isdecimal() and len(port) <= len(str(_MOST_PORT)) else -1
-    bracketed = host == f"[{bare}]"
-    if ":" not in text or not 0 <= number <= _MOST_PORT or (":" in bare and not bracketed):
-        remedy = f"write ADDRESS:PORT, for example {default}, or [::]:9464 for IPv6"
-        section.fault(name, "not an address and a port", remedy)
-        return _address(Section({}, "", []), name, default)
-    return bare or "0.0.0.0", number  # noqa: S104 - as METRICS_ADDRESS has it
 
 
 def _job_template(section: Section) -> JobTemplate:

@@ -1,4 +1,4 @@
-"""The operator's own port: ``/metrics`` for Prometheus, ``/healthz`` and ``/readyz`` for the kubelet."""
+"""A port beside the work: ``/metrics`` for Prometheus, ``/healthz`` and ``/readyz`` for the kubelet."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Endpoints:
         except OSError as error:
             raise UsageError(
                 f"{host} port {port} can't be listened on: {error.strerror or 'not an address'}",
-                remedy="free it, or set metricsAddress in the operator's configuration",
+                remedy="free it, or set metricsAddress in the configuration",
             ) from error
         self._thread = threading.Thread(target=self._server.serve_forever, name="endpoints", daemon=True)
         self._thread.start()

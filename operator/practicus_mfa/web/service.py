@@ -1,0 +1,31 @@
+"""What every view is given: what use cases need, the sessions of forward-auth, health and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from practicus_mfa.core.login.config import LoginConfig
+from practicus_mfa.login.context import LoginContext
+from practicus_mfa.login.session_cache import SessionCache
+from practicus_mfa.web.health import Readiness
+from practicus_mfa.web.metrics import LoginMetrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One replica, as its views see it.
+
+    Attributes:
+        ctx: What use cases are given.
+        cache: Sessions in memory, for forward-auth alone: pages read the database.
+        config: How the service is reached, and what it is called.
+        ready: Returns whether the replica may get requests.
+        metrics: What happens is counted here.
+    """
+
+    ctx: LoginContext
+    cache: SessionCache
+    config: LoginConfig
+    ready: Callable[[], Readiness]
+    metrics: LoginMetrics
