@@ -1,8 +1,11 @@
 """Who may enter which application: ``login.access``, judged on the path that the application will see.
 
 A path can be written in many ways that an application reads as one (``/admin``, ``/x/../admin``,
-``/%61dmin``, ``//admin``). It is brought into one form before any rule looks, and what can't be, because
-servers differ in how they read it, is refused.
+``/%61dmin``, ``//admin``, ``/admin;v=1``). It is brought into one form before any rule looks (RFC 3986,
+section 6.2.2), and what can't be, because servers differ in how they read it, is refused.
+
+Servers also differ about capitals. Rules that let in mean theirs exactly; rules that refuse mean any: a path
+that one server takes for another must not slip past.
 """
 
 from __future__ import annotations
@@ -13,13 +16,14 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-_AMBIGUOUS: Final = re.compile(r"%(?:2f|5c|00)|\\", re.IGNORECASE)
-"""An encoded slash is a slash to some servers and a letter to others; likewise the backslash."""
+_AMBIGUOUS: Final = re.compile(r"%(?:2f|5c)|[^!-~]|[\\#]", re.IGNORECASE)
+"""An encoded slash is a slash to some servers and a letter to others; likewise the backslash. The rest has no
+place in a request: browsers encode it, or keep it to themselves."""
 
-_CODED_AGAIN: Final = re.compile(r"%(?:2[ef5]|5c|00)", re.IGNORECASE)
-"""What a server that decodes twice would see."""
+_CODED_AGAIN: Final = re.compile(r"%(?:[01][0-9a-f]|2[ef5]|3b|5c|7f)", re.IGNORECASE)
+"""What a server that decodes twice would take for a separator, a dot, or the start of one more code."""
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BAD_CODE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -29,7 +33,7 @@ class AccessRule:
 
     Attributes:
         hosts: Hosts, in lower case; ``*.example.com`` stands for all below it.
-        paths: Paths; ``/admin/*`` stands for ``/admin`` and all below it.
+        paths: Paths, with or without a slash at the end; ``/admin/*`` stands for ``/admin`` and all below it.
         groups: The user is in one of them.
         deny: Who fits is refused instead of let in.
     """
@@ -58,7 +62,7 @@ def allowed(rules: Sequence[AccessRule], groups: Collection[str], host: str, pat
 def _fits(rule: AccessRule, groups: Collection[str], host: str, path: str) -> bool:
     return (
         (not rule.hosts or any(_is_host(host, one) for one in rule.hosts))
-        and (not rule.paths or any(_is_path(path, one) for one in rule.paths))
+        and (not rule.paths or any(_is_path(path, one, any_case=rule.deny) for one in rule.paths))
         and (not rule.groups or any(one in groups for one in rule.groups))
     )
 
@@ -67,14 +71,17 @@ def _is_host(host: str, pattern: str) -> bool:
     return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
 
 
-def _is_path(path: str, pattern: str) -> bool:
-    if not pattern.endswith("/*"):
-        return path == pattern
-    return path == pattern[:-2] or path.startswith(pattern[:-1])
+def _is_path(path: str, pattern: str, *, any_case: bool) -> bool:
+    if any_case:
+        path, pattern = path.casefold(), pattern.casefold()
+    if pattern.endswith("/*"):
+        return f"{path}/".startswith(pattern[:-1])
+    # To many servers a slash at the end makes no difference.
+    return path.rstrip("/") == pattern.rstrip("/")
 
 
 def clean_path(raw: str) -> str | None:
-    """Return the path of a request's target, decoded once, without dots and doubled slashes.
+    """Return the path of a request's target: decoded once, without dots, doubled slashes and parameters.
 
     Args:
         raw: Path and query as the request had them, for example ``/a/./b%20c?d=e``.
@@ -82,7 +89,7 @@ def clean_path(raw: str) -> str | None:
     Returns:
         ``None`` where servers may read it in different ways: it is to be refused.
     """
-    path = re.split(r"[?#]", raw, maxsplit=1)[0]
+    path = raw.partition("?")[0]
     if not path.startswith("/") or _AMBIGUOUS.search(path) or _BAD_CODE.search(path):
         return None
     try:
@@ -94,15 +101,16 @@ def clean_path(raw: str) -> str | None:
     kept: list[str] = []
     segments = decoded.split("/")
     for segment in segments:
-        # Some servers cut off what follows a semicolon: "..;x" is a way up there.
+        # Some servers cut off what follows a semicolon (RFC 3986, section 3.3: parameters of a segment).
         name = segment.partition(";")[0]
         if name in {".", ".."} and name != segment:
+            # A way up to these servers, a name to the others.
             return None
-        if segment == "..":
+        if name == "..":
             if not kept:
                 return None
             kept.pop()
-        elif segment not in {"", "."}:
-            kept.append(segment)
+        elif name not in {"", "."}:
+            kept.append(name)
     tail = "/" if kept and segments[-1] in {"", ".", ".."} else ""
     return f"/{'/'.join(kept)}{tail}"

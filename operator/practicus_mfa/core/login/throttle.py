@@ -5,9 +5,9 @@ those who know the password; NIST SP 800-63B (section 5.2.2, "Rate Limiting (Thr
 consecutive failures of one account, so there the 100th is the last until a person with the right ends the
 stop.
 
-A try is counted *before* it is looked at (:func:`failed`), and the count taken back where it was right: any
-number of tries at the same moment then get no more than one after the other would. While a counter is stopped
-nothing is verified and nothing counted.
+A counter ends with the first right try. While it is stopped nothing is verified and nothing counted. That
+many tries at the same moment get no more than one after the other would is for the callers to see to: they
+hold the counter locked while they look, or count a try as failed before they do.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address, IPv6Network
 from typing import Final
+
+from practicus_mfa.core.login.address import plain_address
 
 ADDRESS_NAMES: Final = 100
 """Distinct names that may fail from one address within :data:`ADDRESS_SPAN` before the address must wait."""
@@ -33,7 +35,7 @@ _IPV6_BLOCK: Final = 64
 """Bits of an IPv6 address that name a customer (RFC 6177): the rest are free to be changed at each try."""
 
 _MOST_DOUBLINGS: Final = 30
-"""More than any delay needs; it only keeps a counter of millions from making a number of millions of bits."""
+"""More than any delay needs; it keeps a counter of millions from making a number of millions of bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,43 +126,15 @@ def wait(counter: Counter, now: datetime) -> Stop:
     return Until(-((now - counter.stopped_until) // timedelta(seconds=1)))
 
 
-def longest(*stops: Stop) -> Stop:
-    """Return the stop that keeps from trying the longest; none at all is open."""
-    seconds = 0
-    for stop in stops:
-        match stop:
-            case Locked():
-                return stop
-            case Until():
-                seconds = max(seconds, stop.seconds)
-            case Open():
-                pass
-    return Until(seconds) if seconds else Open()
-
-
 def failed(kind: Kind, counter: Counter, now: datetime) -> Counter:
     """Return *counter* after one more failure at *now*."""
-    return _counted(kind, counter.failures + 1, now)
-
-
-def taken_back(kind: Kind, counter: Counter) -> Counter:
-    """Return *counter* without its last failure: it was none, for example a right code that was used before.
-
-    For a right password or code the counter ends altogether.
-    """
-    if counter.last_at is None or counter.failures <= 1:
-        return Counter()
-    return _counted(kind, counter.failures - 1, counter.last_at)
-
-
-def _counted(kind: Kind, failures: int, at: datetime) -> Counter:
-    delays = _DELAYS[kind]
-    forever = delays.locks_at is not None and failures >= delays.locks_at
+    delays, failures = _DELAYS[kind], counter.failures + 1
     over = failures - FREE_FAILURES - 1
     if over < 0:
-        return Counter(failures=failures, last_at=at)
+        return Counter(failures=failures, last_at=now)
     delay = min(delays.first * 2 ** min(over, _MOST_DOUBLINGS), delays.longest)
-    return Counter(failures=failures, last_at=at, stopped_until=at + delay, forever=forever)
+    forever = delays.locks_at is not None and failures >= delays.locks_at
+    return Counter(failures=failures, last_at=now, stopped_until=now + delay, forever=forever)
 
 
 def kept_for(kind: Kind) -> timedelta | None:
@@ -170,22 +144,8 @@ def kept_for(kind: Kind) -> timedelta | None:
 
 def address_block(address: str) -> str:
     """Return what an address is counted by: IPv4 as it is, IPv6 by its /64, '' for what is no address."""
-    try:
-        parsed = plain_address(address)
-    except ValueError:
-        return ""
-    if isinstance(parsed, IPv4Address):
-        return str(parsed)
-    return str(IPv6Network((int(parsed), _IPV6_BLOCK), strict=False))
-
-
-def plain_address(text: str) -> IPv4Address | IPv6Address:
-    """Return an address without its zone, and an IPv4 address that came in IPv6's clothes as IPv4.
-
-    Raises:
-        ValueError: *text* is no address.
-    """
-    address = ip_address(text.partition("%")[0])
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
+    match plain_address(address):
+        case IPv6Address() as parsed:
+            return str(IPv6Network((int(parsed), _IPV6_BLOCK), strict=False))
+        case parsed:
+            return str(parsed or "")

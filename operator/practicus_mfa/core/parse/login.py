@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from ipaddress import ip_network
 from typing import Final
+from urllib.parse import quote
 
 from practicus_mfa.core.login.access import AccessRule, clean_path
 from practicus_mfa.core.login.address import IPNetwork
-from practicus_mfa.core.login.config import OUTAGE_GRACE, Branding, LoginConfig
+from practicus_mfa.core.login.config import LOOPBACK, OUTAGE_GRACE, Branding, LoginConfig
 from practicus_mfa.core.parse.reader import Section
 from practicus_mfa.faults import Fault, InvalidConfiguration
 
@@ -16,9 +17,12 @@ _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 _HOST: Final = re.compile(rf"(?P<name>{_LABEL}(?:\.{_LABEL})*)(?::[1-9][0-9]{{0,4}})?", re.ASCII)
 _HOST_PATTERN: Final = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*", re.ASCII)
+_NOT_IN_PATHS: Final = re.compile(r"[%?#*]")
 _GROUP: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 LONGEST_OUTAGE_GRACE: Final = 300
+LONGEST_NAME: Final = 100
+_MOST_PORT: Final = 65_535
 
 # Where it runs and how it is exposed: the chart's business.
 _ELSEWHERE: Final = ("enabled", "replicas", "settingsPage", "ingress", "httpRoute", "resources")
@@ -38,7 +42,7 @@ def login_config(tree: object, *, source: str = "login") -> LoginConfig:
             host=host,
             cookie_domain=_cookie_domain(login, host),
             trusted_proxies=_networks(login),
-            access=tuple(_rule(entry) for entry in login.entries("access")),
+            access=_rules(login),
             outage_grace_seconds=login.whole(
                 "outageGraceSeconds", OUTAGE_GRACE, at_least=0, at_most=LONGEST_OUTAGE_GRACE
             ),
@@ -51,9 +55,12 @@ def login_config(tree: object, *, source: str = "login") -> LoginConfig:
 
 def _host(login: Section) -> str:
     host = login.needed_text("host", "login.example.com").strip().lower()
-    if host and not _HOST.fullmatch(host):
+    name, _, port = host.partition(":")
+    if host and (not _HOST.fullmatch(host) or int(port or 0) > _MOST_PORT):
         login.fault("host", "not a host", "write a host as browsers know it, for example login.example.com")
-    return host
+    # Browsers leave the usual port out; an origin that names it would be another to us.
+    usual = "80" if name in LOOPBACK else "443"
+    return name if port == usual else host
 
 
 def _cookie_domain(login: Section, host: str) -> str:
@@ -73,12 +80,26 @@ def _cookie_domain(login: Section, host: str) -> str:
 def _networks(login: Section) -> tuple[IPNetwork, ...]:
     found = []
     for index, text in enumerate(login.texts("trustedProxies")):
+        at = f"trustedProxies[{index}]"
         try:
-            found.append(ip_network(text.strip()))
+            network = ip_network(text.strip(), strict=False)
         except ValueError:
-            remedy = "write an address or a network, for example 10.0.0.0/8"
-            login.fault(f"trustedProxies[{index}]", "not a network", remedy)
+            login.fault(at, "not a network", "write an address or a network, for example 10.0.0.0/8")
+            continue
+        if network.prefixlen == 0:
+            login.fault(at, "everybody", "name the proxies: whoever is trusted can speak for any client")
+        found.append(network)
     return tuple(found)
+
+
+def _rules(login: Section) -> tuple[AccessRule, ...]:
+    entries = list(login.entries("access"))
+    rules = tuple(map(_rule, entries))
+    for entry, rule in zip(entries[:-1], rules[:-1], strict=True):
+        if not (rule.hosts or rule.paths or rule.groups):
+            remedy = "name hosts, paths or groups, or put it last: the first rule that fits decides"
+            login.fault(entry.path.removeprefix(login.at("")), "fits everything before its end", remedy)
+    return rules
 
 
 def _rule(section: Section) -> AccessRule:
@@ -89,8 +110,7 @@ def _rule(section: Section) -> AccessRule:
             if not _HOST_PATTERN.fullmatch(host):
                 entry.fault(f"hosts[{index}]", "not a host", "write app.example.com or *.example.com")
         for index, path in enumerate(paths):
-            plain = path.removesuffix("*")
-            if clean_path(plain) != plain or "*" in plain or (plain != path and not plain.endswith("/")):
+            if not _is_path(path):
                 remedy = "write it decoded and from its root: /admin, or /admin/* for all below it"
                 entry.fault(f"paths[{index}]", "not a path", remedy)
         for index, group in enumerate(groups):
@@ -100,17 +120,31 @@ def _rule(section: Section) -> AccessRule:
         return AccessRule(hosts=hosts, paths=paths, groups=groups, deny=entry.switch("deny", False))
 
 
+def _is_path(path: str) -> bool:
+    plain = path.removesuffix("*")
+    # Requests are compared decoded: "%" in a rule is most likely a path that was copied from a browser.
+    if _NOT_IN_PATHS.search(plain) or (plain != path and not plain.endswith("/")):
+        return False
+    return clean_path(quote(plain, errors="surrogatepass")) == plain
+
+
 def _branding(section: Section) -> Branding:
-    usual = Branding()
     with section as branding:
-        title = branding.text("title", usual.title) or usual.title
+        title = _name(branding, "title", Branding().title)
         return Branding(
             title=title,
-            issuer=branding.text("issuer", title) or title,
+            issuer=_name(branding, "issuer", title),
             logo_url=_url(branding, "logoUrl"),
             help_text=branding.text("helpText"),
             help_url=_url(branding, "helpUrl"),
         )
+
+
+def _name(branding: Section, name: str, default: str) -> str:
+    text = branding.text(name).strip() or default
+    if len(text) > LONGEST_NAME or not text.isprintable():
+        branding.fault(name, "not a name", f"it has one line of at most {LONGEST_NAME} characters")
+    return text
 
 
 def _url(branding: Section, name: str) -> str:
