@@ -198,7 +198,7 @@ class SessionCache:
             self._failed_at = None
         for key in keys:
             before = self._sessions.get(key)
-            if before is not None and before.began > began:
+            if (before is not None and before.began > began) or self._unknown.get(key, began) > began:
                 continue
             # Put in anew, not in its place: the order of the dictionary is that of the readings.
             self._sessions.pop(key, None)

@@ -29,6 +29,7 @@ from practicus_mfa.core.login.session import Valid
 from practicus_mfa.crypto.opaque import token_hash
 from practicus_mfa.errors import MfaError
 from practicus_mfa.login.session_cache import CachedSession, SessionCache
+from practicus_mfa.web.cookies import Cookies
 from practicus_mfa.web.identity_headers import identity_headers
 from practicus_mfa.web.original_request import (
     Original,
@@ -92,7 +93,8 @@ class ForwardAuth:
         self._observe = observe
         self._steady = steady
         self._peers = _Peers(config.trusted_proxies, steady)
-        self._session_cookie, verify_cookie = cookie_names(config)
+        cookies = Cookies(config)
+        self._session_cookie, verify_cookie = cookies.session.encode(), cookies.verify.encode()
         # Only what has the form of a token; the database needn't be asked about anything else.
         names = b"|".join(re.escape(name) for name in (self._session_cookie, verify_cookie))
         self._tokens = re.compile(rb"(?:^|;)[ \t]*(" + names + rb")=([A-Za-z0-9_-]{43})(?=[ \t]*(?:;|$))")
@@ -221,14 +223,6 @@ class _Peers:
         if self._told_at is None or now - self._told_at >= _TOLD_AGAIN_SECONDS:
             self._told_at = now
             log.warning("forward-auth was asked by %s, which is not in login.trustedProxies: refused", peer)
-
-
-def cookie_names(config: LoginConfig) -> tuple[bytes, bytes]:
-    """Return the names of the session's cookie and of the one that is good for forward-auth alone."""
-    if config.insecure:
-        port = config.host.rpartition(":")[2]
-        return f"mfa_session_{port}".encode(), f"mfa_verify_{port}".encode()
-    return b"__Host-mfa_session", b"__Secure-mfa_verify"
 
 
 def _let_in(cached: CachedSession) -> Message:
