@@ -22,6 +22,7 @@ from practicus_mfa.crypto.keys import generate_key
 from practicus_mfa.kube.connect import connect
 from practicus_mfa.kube.objects import POLICIES
 from practicus_mfa.reconciler.cluster.config import RESYNC_SECONDS
+from practicus_mfa.reconciler.cluster.passes import IDLE_PASSES
 from tests.support import postgres_programs
 from tests.support.cluster import ways
 from tests.support.cluster.control_plane import ControlPlane
@@ -30,9 +31,6 @@ from tests.support.postgres import PostgresServer
 
 if TYPE_CHECKING:
     from tests.support.cluster.operating import OperatorProcess
-
-WATCHED: Final = 100
-"""Seconds over which idleness is measured."""
 
 PASSES: Final = 1_000
 START_SECONDS: Final = 900.0
@@ -79,17 +77,20 @@ def main() -> None:
                 time.sleep(2)
             sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
             print(f"{policies} policies Ready after {time.monotonic() - began:.0f} s")
-            _idle(plane, operator)
+            _idle(plane, operator, policies)
             _flat(operator)
 
 
-def _idle(plane: ControlPlane, operator: OperatorProcess) -> None:
+def _idle(plane: ControlPlane, operator: OperatorProcess, policies: int) -> None:
+    # A whole round: the looks at policies that became Ready together come together too, and then none does.
+    watched = max(RESYNC_SECONDS, policies / IDLE_PASSES)
     time.sleep(RESYNC_SECONDS / 2)  # what the start left over
     asked, passes, used = len(plane.requests()), _passes(operator), _seconds(operator)
-    time.sleep(WATCHED)
+    time.sleep(watched)
     requests = plane.requests()[asked:]
     made = _passes(operator) - passes
-    print(f"idle: {(_seconds(operator) - used) / WATCHED:.3f} cores, goal 0.1; {made:.0f} passes")
+    cores = (_seconds(operator) - used) / watched
+    print(f"idle: {cores:.3f} cores, goal 0.1; {made:.0f} passes in {watched:.0f} s")
     print(f"memory: {_megabytes(operator):.0f} MiB, goal 200")
     counts = Counter(f"{request.verb} {_collection(request.uri)}" for request in requests)
     for what, count in counts.most_common():

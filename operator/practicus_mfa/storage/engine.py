@@ -24,28 +24,17 @@ from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event,
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from practicus_mfa.storage.addresses import Address, PostgresAddress, SqliteFile, parse_url
+from practicus_mfa.storage.addresses import Address, SqliteFile, parse_url
 from practicus_mfa.storage.faults import translated
+from practicus_mfa.storage.postgres_engine import postgres_engine
 from practicus_mfa.storage.schema import SCHEMA
 from practicus_mfa.storage.types import database_instant
-
-CONNECT_TIMEOUT: Final = timedelta(seconds=10)
-"""How long a PostgreSQL server may take to accept a connection."""
 
 BUSY_TIMEOUT: Final = timedelta(seconds=30)
 """How long a writer waits for another one on SQLite."""
 
 _WRITES: Final = "practicus_mfa_writes"
 _LOCK_TIMEOUT: Final = "practicus_mfa_lock_timeout"
-
-_KEEPALIVE: Final[Mapping[str, int]] = {
-    # A peer that vanished without a word (a lost node) is noticed after about a minute, not after hours.
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    # Milliseconds; the same for data that was sent and never confirmed.
-    "tcp_user_timeout": 60_000,
-}
 
 
 def _milliseconds(span: timedelta) -> int:
@@ -147,31 +136,12 @@ def connect(url: str, *, create: bool = False) -> Database:
     address = parse_url(url)
     if isinstance(address, SqliteFile):
         return Database(_sqlite(address.path, create=create), address)
-    return Database(_postgres(address), address)
+    return Database(postgres_engine(address.url), address)
 
 
 def database_now(connection: Connection) -> datetime:
     """Return the database's time, aware, in UTC."""
     return connection.execute(select(database_instant())).scalar_one()
-
-
-def _postgres(address: PostgresAddress) -> Engine:
-    query = {
-        "application_name": "practicus-mfa",
-        "connect_timeout": str(int(CONNECT_TIMEOUT.total_seconds())),
-        **{name: str(value) for name, value in _KEEPALIVE.items()},
-        **address.url.query,
-    }
-    return create_engine(
-        address.url.set(query=query),
-        pool_pre_ping=True,
-        # The server's own default may be stricter; our locks need each statement to see the newest commits.
-        isolation_level="READ COMMITTED",
-        # Prepared statements belong to a session, which PgBouncer's transaction pooling doesn't keep.
-        connect_args={"prepare_threshold": None},
-        use_native_hstore=False,
-        hide_parameters=True,
-    )
 
 
 def _sqlite(path: Path, *, create: bool) -> Engine:
