@@ -85,6 +85,21 @@ def test_a_sweep_reads_what_was_used_in_one_query_and_leaves_the_rest(world: Rea
     play(world.cache(), story)
 
 
+def test_what_is_used_while_a_sweep_reads_is_read_by_the_next_one_too(world: ReadWorld) -> None:
+    async def story(cache: SessionCache) -> None:
+        await cache.get(KEY)
+        world.gate.clear()
+        sweep = asyncio.create_task(cache.sweep())
+        await _turns()
+        assert cache.fresh(KEY)
+        world.gate.set()
+        await sweep
+        await cache.sweep()
+        assert world.readings == [(KEY,)] * 3
+
+    play(world.cache(), story)
+
+
 def test_while_sweeps_go_on_a_session_in_use_is_never_waited_for(world: ReadWorld) -> None:
     async def story(cache: SessionCache) -> None:
         await cache.get(KEY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,6 +12,7 @@ from practicus_mfa.core.login.account import Account
 from practicus_mfa.core.login.rules import LoginRules
 from practicus_mfa.core.policy import MfaRules, SessionRules
 from practicus_mfa.errors import UnreachableError
+from practicus_mfa.login.session_uses import SessionUses
 from practicus_mfa.storage.sessions import StoredSession
 from tests.support.sessions_read import ADA, AWAY, NOON, ReadWorld, session_of
 
@@ -80,3 +82,22 @@ def test_what_could_not_be_written_is_written_the_next_time() -> None:
     world.fault = None
     world.uses.flush()
     assert world.written == [({1: last}, {ADA.id: first + timedelta(days=7)})]
+
+
+def test_what_is_noted_while_a_write_fails_is_written_with_the_rest() -> None:
+    world, rules = ReadWorld(), LoginRules(mfa=MfaRules(mandatory=True, grace_period_days=7))
+    other = replace(ADA, id=2)
+
+    def write(_uses: Mapping[int, datetime], _deadlines: Mapping[int, datetime]) -> None:
+        note(world, 12, rules=rules)
+        note(world, 12, replace(SESSION, id=2), other, rules=rules)
+        raise AWAY
+
+    world.uses = SessionUses(write)
+    first = note(world, 6, rules=rules)
+    with pytest.raises(UnreachableError):
+        world.uses.flush()
+    world.uses._write = world.write
+    world.uses.flush()
+    last, week = NOON + timedelta(minutes=12), timedelta(days=7)
+    assert world.written == [({1: last, 2: last}, {ADA.id: first + week, other.id: last + week})]
