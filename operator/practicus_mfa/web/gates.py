@@ -1,0 +1,188 @@
+"""Gates: what a visitor must have to get to a view. Each route names its gate, and there is no way around it.
+
+| gate | lets in | sends others to |
+|---|---|---|
+| ``PUBLIC`` | everybody | |
+| ``HALF`` | who gave a right password, within ten minutes | ``/login`` |
+| ``LIMITED`` | who is logged in, who must enrol first included | ``/login`` |
+| ``SESSION`` | who is logged in, by the policy in force | ``/login``; who must enrol: ``/enroll`` |
+| ``PROVED`` | the same, with a proof of the last five minutes | ``/prove`` |
+| ``ENROL`` | as ``HALF``, or as ``LIMITED`` with a fresh proof | ``/login``, ``/prove`` |
+
+A form's token is derived from the cookie that its gate goes by, so it ends with what it was made for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from practicus_mfa.core.login.address import client_address
+from practicus_mfa.core.login.session import LoggedOut, MustEnrol
+from practicus_mfa.crypto.opaque import new_token
+from practicus_mfa.login import proof
+from practicus_mfa.login.account import Current, current
+from practicus_mfa.login.context import Client
+from practicus_mfa.login.session_start import half
+from practicus_mfa.web.cookies import Cookies
+from practicus_mfa.web.pages import FORM_FIELD
+from practicus_mfa.web.security import is_our_form
+from practicus_mfa.web.service import Service
+from practicus_mfa.web.translations import chosen
+from practicus_mfa.web.visit import Visit
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+View = Callable[[Visit], Response]
+
+LANGUAGE_SECONDS: Final = 365 * 24 * 3_600
+
+
+class Gate(StrEnum):
+    """What a visitor must have."""
+
+    PUBLIC = "public"
+    HALF = "half"
+    LIMITED = "limited"
+    SESSION = "session"
+    PROVED = "proved"
+    ENROL = "enrol"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One address.
+
+    Attributes:
+        path: The path.
+        gate: What a visitor must have.
+        show: Answers GET; ``None`` where there is nothing to see.
+        act: Answers POST; ``None`` where there is nothing to do.
+        again: Where an expired form leads to when there is nothing to show here.
+    """
+
+    path: str
+    gate: Gate
+    show: View | None = None
+    act: View | None = None
+    again: str = "/account"
+
+
+def answer(service: Service, opened: Page, request: Request, form: Mapping[str, str] | None) -> Response:
+    """Answer a request; runs in a thread.
+
+    Args:
+        service: The replica.
+        opened: The page that is asked for.
+        request: The request.
+        form: What was posted; ``None`` for a GET.
+    """
+    cookies = Cookies(service.config)
+    visit = _visit(service, cookies, request)
+    visit, turned_away = _through(opened.gate, visit)
+    if turned_away is not None:
+        return turned_away
+    if form is None:
+        assert opened.show is not None  # noqa: S101 - the route takes no other method
+        response = opened.show(visit)
+    elif not is_our_form(
+        request, service.config, cookie=_form_cookie(opened.gate, visit), given=form.get(FORM_FIELD, "")
+    ):
+        response = _expired_form(opened, visit, form)
+    else:
+        assert opened.act is not None  # noqa: S101 - the route takes no other method
+        response = opened.act(replace(visit, form=form))
+    return _finished(opened.gate, visit, response)
+
+
+def _visit(service: Service, cookies: Cookies, request: Request) -> Visit:
+    peer = request.client.host if request.client else ""
+    address = client_address(peer, request.headers.getlist("x-forwarded-for"), service.config.trusted_proxies)
+    wanted = request.query_params.get("lang") or request.cookies.get(cookies.language)
+    return Visit(
+        service=service,
+        request=request,
+        cookies=cookies,
+        language=chosen(wanted, request.headers.get("accept-language", "")),
+        client=Client(
+            address=address.address,
+            address_real=address.real,
+            device=request.cookies.get(cookies.device),
+            user_agent=request.headers.get("user-agent", ""),
+        ),
+        form_cookie=request.cookies.get(cookies.form) or new_token(),
+    )
+
+
+def _session(visit: Visit) -> Current | None:
+    """Return the session that counts, also of who must enrol first."""
+    found = current(visit.ctx, visit.session_token) if visit.session_token else None
+    return None if found is None or isinstance(found.verdict, LoggedOut) else found
+
+
+def _through(gate: Gate, visit: Visit) -> tuple[Visit, Response | None]:
+    """Return the visit with what the gate asked for, or what to answer to who lacks it."""
+    if gate is Gate.PUBLIC:
+        return replace(visit, current=_session(visit)), None
+    if gate in {Gate.HALF, Gate.ENROL} and visit.half_token:
+        state = half(visit.ctx, visit.half_token)
+        if state is not None:
+            return replace(visit, half=state, form_cookie=visit.half_token), None
+    session = _session(visit)
+    if session is None:
+        return visit, visit.go(_login_for(gate, visit))
+    visit = replace(visit, current=session)
+    if gate is Gate.HALF:
+        # Back in the browser's history, after the log-in was done.
+        return visit, visit.go("/account")
+    visit = replace(visit, form_cookie=visit.session_token)
+    if isinstance(session.verdict, MustEnrol) and gate in {Gate.SESSION, Gate.PROVED}:
+        return visit, visit.go("/enroll")
+    if gate in {Gate.PROVED, Gate.ENROL} and not proof.is_proved(visit.ctx, session.session):
+        return visit, visit.go(f"/prove?next={quote(visit.request.url.path)}")
+    return visit, None
+
+
+def _login_for(gate: Gate, visit: Visit) -> str:
+    if gate is Gate.HALF or visit.request.method == "POST":
+        return "/login?note=expired"
+    return f"/login?rd={quote(visit.request.url.path, safe='')}"
+
+
+def _form_cookie(gate: Gate, visit: Visit) -> str | None:
+    """Return the token in the cookie that the form's token must come from, ``None`` where none was sent."""
+    if gate is Gate.PUBLIC:
+        return visit.request.cookies.get(visit.cookies.form)
+    return visit.form_cookie
+
+
+def _expired_form(opened: Page, visit: Visit, form: Mapping[str, str]) -> Response:
+    """Show the form again: what it was sent from is too old, or of another log-in."""
+    if opened.show is None:
+        return visit.go(opened.again)
+    kept = {name: form[name] for name in ("rd", "username") if name in form}
+    response = opened.show(replace(visit, form={**kept, "expired": "1"}))
+    response.status_code = 403
+    return response
+
+
+def _finished(gate: Gate, visit: Visit, response: Response) -> Response:
+    """Keep the cookie that forms before a log-in go by, and the language that was chosen."""
+    name = visit.cookies.form
+    if gate is Gate.PUBLIC and name not in visit.request.cookies and not _sets(response, name):
+        visit.cookies.put(response, name, visit.form_cookie)
+    if visit.request.query_params.get("lang") == visit.language.code:
+        visit.cookies.put(response, visit.cookies.language, visit.language.code, seconds=LANGUAGE_SECONDS)
+    return response
+
+
+def _sets(response: Response, name: str) -> bool:
+    return any(
+        key == b"set-cookie" and value.startswith(f"{name}=".encode()) for key, value in response.raw_headers
+    )

@@ -1,0 +1,198 @@
+"""The own account: state of MFA, sessions, and what changes them, each behind a fresh proof."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from practicus_mfa.crypto.password_policy import PasswordRefusedError
+from practicus_mfa.login import account, proof
+from practicus_mfa.login.account import NoFactorError, NotProvedError
+from practicus_mfa.login.log_in import WrongCredentials
+from practicus_mfa.login.proof import Proved
+from practicus_mfa.login.session_start import Expired
+from practicus_mfa.login.throttling import Stopped
+from practicus_mfa.web.user_agents import device_name
+from practicus_mfa.web.views import answers
+from practicus_mfa.web.views.enrol import codes_page
+from practicus_mfa.web.views.login import refusal
+from practicus_mfa.web.views.password import password_problem
+from practicus_mfa.web.visit import Visit
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+PROVED_PAGES: Final = frozenset(
+    {
+        "/enroll",
+        "/account/recovery-codes",
+        "/account/remove-mfa",
+        "/account/password",
+        "/account/sessions",
+    }
+)
+"""Where a proof may lead on to; anything else leads to the account."""
+
+
+def show_home(visit: Visit) -> Response:
+    """Send on: the account is the only page of one's own."""
+    return visit.go("/account")
+
+
+def show_account(visit: Visit) -> Response:
+    """Show the state of MFA, and the sessions."""
+    acting = visit.acting
+    sessions = [
+        {
+            "id": session.id,
+            "device": device_name(session.user_agent) or visit.say("Unknown device"),
+            "address": session.address or visit.say("unknown"),
+            "used": visit.language.moment(session.last_used_at),
+            "begun": visit.language.moment(session.created_at),
+            "here": session.id == acting.session.id,
+        }
+        for session in account.sessions_of(visit.ctx, acting)
+    ]
+    state = account.state(visit.ctx, acting)
+    return visit.page(
+        "account.html",
+        state=state,
+        enrol_by=visit.language.moment(state.enrol_by) if state.enrol_by else "",
+        sessions=sessions,
+        done=_done(visit),
+    )
+
+
+def _done(visit: Visit) -> str:
+    said = {
+        "password": visit.say("Your password was changed, and all your other sessions were ended."),
+        "mfa": visit.say("MFA was removed, and all your other sessions were ended."),
+        "session": visit.say("The session was ended."),
+        "sessions": visit.say("All other sessions were ended."),
+    }
+    return said.get(visit.request.query_params.get("done", ""), "")
+
+
+def show_codes(visit: Visit) -> Response:
+    """Ask whether to make new recovery codes."""
+    return visit.page("new_codes.html", state=account.state(visit.ctx, visit.acting))
+
+
+def do_codes(visit: Visit) -> Response:
+    """Make new recovery codes, and show them this once."""
+    try:
+        made = account.new_recovery_codes(visit.ctx, visit.acting)
+    except (NotProvedError, NoFactorError):
+        return visit.go("/account")
+    return visit.with_session(codes_page(visit, made.codes, "/account"), made.tokens)
+
+
+def show_removal(visit: Visit) -> Response:
+    """Ask whether to remove MFA."""
+    return visit.page("remove_mfa.html", state=account.state(visit.ctx, visit.acting))
+
+
+def do_removal(visit: Visit) -> Response:
+    """Remove MFA."""
+    try:
+        tokens = account.remove_factor(visit.ctx, visit.acting)
+    except (NotProvedError, NoFactorError):
+        return visit.go("/account")
+    return visit.with_session(visit.go("/account?done=mfa"), tokens)
+
+
+def show_password(visit: Visit) -> Response:
+    """Ask for a new password."""
+    return visit.page("password.html", error="", username=visit.acting.account.username)
+
+
+def do_password(visit: Visit) -> Response:
+    """Change the password."""
+    new = visit.text("new_password")
+    error = password_problem(visit, new, visit.text("repeated"))
+    if not error:
+        try:
+            tokens = account.change_password(visit.ctx, visit.acting, new=new)
+        except NotProvedError:
+            return visit.go("/account")
+        except PasswordRefusedError as refused:  # pragma: no cover - asked before, too
+            error = refused.message
+        else:
+            return visit.with_session(visit.go("/account?done=password"), tokens)
+    return visit.page("password.html", status=422, error=error, username=visit.acting.account.username)
+
+
+def do_sessions(visit: Visit) -> Response:
+    """End one session of one's own, or all others."""
+    chosen = visit.text("session")
+    if chosen == "others":
+        account.log_out_everywhere(visit.ctx, visit.acting, but_here=True)
+        return visit.go("/account?done=sessions")
+    if chosen.isascii() and chosen.isdigit() and len(chosen) < 19:
+        account.end_session(visit.ctx, visit.acting, int(chosen))
+    return visit.go("/account?done=session")
+
+
+def show_proof(visit: Visit) -> Response:
+    """Ask for password and code once more."""
+    return _proof(visit, error="")
+
+
+def _next(visit: Visit) -> str:
+    wanted = visit.text("next") or visit.request.query_params.get("next", "")
+    return wanted if wanted in PROVED_PAGES else "/account"
+
+
+def _proof(visit: Visit, *, error: str, status: int = 200) -> Response:
+    account_ = visit.acting.account
+    return visit.page(
+        "prove.html",
+        status=status,
+        next=_next(visit),
+        username=account_.username,
+        wants_code=proof.wants_code(visit.ctx, account_),
+        error=error,
+        note=answers.note_of(visit),
+    )
+
+
+def do_proof(visit: Visit) -> Response:
+    """Take the proof, and go on to what wanted it."""
+    answer = proof.prove(
+        visit.ctx,
+        visit.acting,
+        password=visit.text("password"),
+        code=visit.text("code"),
+        client=visit.client,
+    )
+    match answer:
+        case Proved():
+            wanted = _next(visit)
+            # Ending sessions is done from the account page, which shows them.
+            return visit.with_session(
+                visit.go("/account" if wanted == "/account/sessions" else wanted), answer.tokens
+            )
+        case WrongCredentials():
+            return _proof(visit, error=visit.say("The password is wrong."), status=401)
+        case Expired():
+            return visit.go("/login")
+        case _:
+            error, status = refusal(visit, answer)
+            page = _proof(visit, error=error, status=status)
+            return answers.retry_after(page, answer) if isinstance(answer, Stopped) else page
+
+
+def show_logout(visit: Visit) -> Response:
+    """Show a button: a mere link must not log anybody out."""
+    target = visit.target()
+    return visit.page("logout.html", target=target, rd=target)
+
+
+def do_logout(visit: Visit) -> Response:
+    """Log out here, or everywhere."""
+    if visit.text("everywhere"):
+        account.log_out_everywhere(visit.ctx, visit.acting)
+    else:
+        account.log_out(visit.ctx, visit.session_token)
+    response = visit.go(visit.target() or "/login?note=out")
+    visit.cookies.log_out(response)
+    return response
