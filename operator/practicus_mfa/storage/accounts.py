@@ -36,6 +36,9 @@ _PLAIN: Final = (
     users.c.enrol_by,
 )
 
+_LOOKED_AT: Final = 20
+"""Users, upwards and downwards, among whom one with a password is looked for."""
+
 
 def account_columns(connection: Connection) -> list[ColumnElement[Any]]:
     """Return what an account is read from, named ``account_…``; the query's FROM has the users."""
@@ -96,9 +99,10 @@ def _query(connection: Connection) -> Select[Any]:
 
 
 def some_password_hash(connection: Connection, digest: str) -> str:
-    """Return some user's password hash, '' where nobody has one; always the same for one *digest*.
+    """Return some user's password hash, '' where none is near; always the same for one *digest*.
 
     It is chosen as if by chance, so that over many digests the schemes are mixed as they are in the table.
+    Few users are looked at: this is done for each password that is tried, also where nobody has one.
 
     Args:
         connection: A transaction.
@@ -106,14 +110,13 @@ def some_password_hash(connection: Connection, digest: str) -> str:
     """
     newest = connection.execute(select(func.max(users.c.id))).scalar_one_or_none() or 0
     chosen = int(digest, 16) % (newest + 1)
-    has_hash = users.c.password_hash != ""
-    query = select(users.c.password_hash).where(has_hash).limit(1)
+    query = select(users.c.password_hash).limit(_LOOKED_AT)
     upwards = query.where(users.c.id >= chosen).order_by(users.c.id)
     downwards = query.where(users.c.id < chosen).order_by(users.c.id.desc())
     for one in (upwards, downwards):
-        found = connection.execute(one).scalar_one_or_none()
-        if found is not None:
-            return str(found)
+        for found in connection.execute(one).scalars():
+            if found:
+                return str(found)
     return ""
 
 

@@ -1,26 +1,35 @@
 """Counters of wrong tries, and which names have failed from which address.
 
-Counters are locked before they are judged, always in one order, so that tries at the same moment neither pass
-a limit together nor wait for each other in a ring. Their names are digests.
+Counters are locked before they are judged, so that tries at the same moment never pass a limit together. All
+counters of a name share a *subject*, and the lock is one on the subject: tries at one name come one after
+the other, and who locks some counters of a name never waits in a ring with who forgets all of them, in
+whatever order their rows are. Nothing is written for a counter that is only looked at. On SQLite the file's
+write lock, held from the first instant, does the same. Subjects and names of counters are digests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, text, tuple_
 
 from practicus_mfa.core.login.throttle import Counter, Kind
+from practicus_mfa.storage import expiry
 from practicus_mfa.storage.engine import database_now
 from practicus_mfa.storage.schema import attempts, failing_names
-from practicus_mfa.storage.types import database_instant
-from practicus_mfa.storage.upsert import insert_missing, upsert
+from practicus_mfa.storage.upsert import upsert
+
+SUBJECT_LOCKS: Final = 0x6D66_6174
+"""One half of PostgreSQL's advisory locks on subjects ("mfat" in ASCII); the subject gives the other half."""
+
+_SIGNED: Final = 2**31
+"""PostgreSQL's 32-bit numbers begin at minus this."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """Which counter: a digest of what is counted, of whom (a digest too), and what kind of try."""
 
@@ -33,30 +42,32 @@ _NEW: Final = Counter()
 
 
 def lock(connection: Connection, keys: Sequence[Key]) -> Mapping[Key, Counter]:
-    """Return the counters, made where they are missing; nobody else gets them until the transaction ends."""
-    found = {}
-    for key in sorted(keys):
-        row = {
-            "counter": key.counter,
-            "kind": key.kind,
-            "subject": key.subject,
-            "failures": 0,
-            "forever": False,
-        }
-        insert_missing(connection, attempts, row)
-        stored = connection.execute(select(attempts).where(_is(key)).with_for_update()).one()
-        expired = stored.expires_at is not None and stored.expires_at <= database_now(connection)
-        found[key] = (
-            _NEW
-            if expired
-            else Counter(
-                failures=stored.failures,
-                last_at=stored.last_at,
-                stopped_until=stored.stopped_until,
-                forever=stored.forever,
-            )
+    """Return the counters; nobody else gets one of their subjects' until the transaction ends.
+
+    Call it once a transaction, with all that are needed: who waits must hold no other counters.
+    """
+    _lock_subjects(connection, (key.subject for key in keys))
+    # A statement of its own: it sees what was committed when the lock was given.
+    counted = or_(attempts.c.expires_at.is_(None), expiry.unexpired(attempts))
+    rows = connection.execute(select(attempts).where(_is_one_of(keys), counted))
+    found = {
+        (row.counter, row.kind): Counter(
+            failures=row.failures, last_at=row.last_at, stopped_until=row.stopped_until, forever=row.forever
         )
-    return found
+        for row in rows
+    }
+    return {key: found.get((key.counter, key.kind.value), _NEW) for key in keys}
+
+
+def _lock_subjects(connection: Connection, subjects: Iterable[str]) -> None:
+    if connection.dialect.name != "postgresql":
+        return
+    # Two subjects whose digests begin alike only wait for each other.
+    for number in sorted({int(subject[:8], 16) - _SIGNED for subject in subjects}):
+        connection.execute(
+            text("SELECT pg_advisory_xact_lock(:locks, :subject)"),
+            {"locks": SUBJECT_LOCKS, "subject": number},
+        )
 
 
 def save(connection: Connection, key: Key, counter: Counter, *, expires_at: datetime | None) -> None:
@@ -68,29 +79,24 @@ def save(connection: Connection, key: Key, counter: Counter, *, expires_at: date
         counter: What it is now.
         expires_at: When it begins anew by itself; ``None``: never.
     """
-    values = {
-        "failures": counter.failures,
-        "last_at": counter.last_at,
-        "stopped_until": counter.stopped_until,
-        "forever": counter.forever,
-        "expires_at": expires_at,
-    }
-    connection.execute(update(attempts).where(_is(key)).values(values))
+    row = {**asdict(key), "kind": key.kind.value, **asdict(counter), "expires_at": expires_at}
+    upsert(connection, attempts, row, key=("counter", "kind"))
 
 
 def clear(connection: Connection, keys: Sequence[Key]) -> None:
     """Let counters begin anew."""
-    for key in sorted(keys):
-        connection.execute(delete(attempts).where(_is(key)))
+    _lock_subjects(connection, (key.subject for key in keys))
+    connection.execute(delete(attempts).where(_is_one_of(keys)))
 
 
 def clear_subject(connection: Connection, subject: str, kinds: Sequence[Kind]) -> None:
     """Let all counters of these kinds that are about *subject* begin anew."""
+    _lock_subjects(connection, [subject])
     connection.execute(delete(attempts).where(attempts.c.subject == subject, attempts.c.kind.in_(kinds)))
 
 
-def _is(key: Key) -> ColumnElement[bool]:
-    return and_(attempts.c.counter == key.counter, attempts.c.kind == key.kind)
+def _is_one_of(keys: Sequence[Key]) -> ColumnElement[bool]:
+    return tuple_(attempts.c.counter, attempts.c.kind).in_([(key.counter, key.kind.value) for key in keys])
 
 
 def failing_name(connection: Connection, address: str, name: str, *, span: timedelta) -> None:
@@ -101,22 +107,10 @@ def failing_name(connection: Connection, address: str, name: str, *, span: timed
 
 def failing_names_of(connection: Connection, address: str) -> int:
     """Return how many names have failed from an address lately."""
-    query = select(func.count()).where(
-        failing_names.c.address == address, failing_names.c.expires_at > database_instant()
-    )
+    query = select(func.count()).where(failing_names.c.address == address, expiry.unexpired(failing_names))
     return connection.execute(query).scalar_one()
 
 
 def delete_expired(connection: Connection) -> int:
     """Delete what counts no longer; return how many."""
-    counted = delete(attempts).where(
-        or_(
-            attempts.c.expires_at <= database_instant(),
-            # Made to be locked, and nothing was counted.
-            and_(attempts.c.expires_at.is_(None), attempts.c.failures == 0),
-        )
-    )
-    named = delete(failing_names).where(failing_names.c.expires_at <= database_instant())
-    return len(connection.execute(counted.returning(attempts.c.counter)).all()) + len(
-        connection.execute(named.returning(failing_names.c.address)).all()
-    )
+    return sum(expiry.delete_expired(connection, table) for table in (attempts, failing_names))

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select
 
+from practicus_mfa.storage import expiry
 from practicus_mfa.storage.schema import devices
-from practicus_mfa.storage.types import database_instant
 
 
 def create(connection: Connection, user_id: int, token_hash: bytes, *, expires_at: datetime) -> None:
@@ -21,7 +21,7 @@ def find(connection: Connection, user_id: int, token_hash: bytes) -> int | None:
     query = select(devices.c.id).where(
         devices.c.token_hash == token_hash,
         devices.c.user_id == user_id,
-        devices.c.expires_at > database_instant(),
+        expiry.unexpired(devices),
     )
     return connection.execute(query).scalar_one_or_none()
 
@@ -33,5 +33,4 @@ def delete_all(connection: Connection, user_id: int) -> None:
 
 def delete_expired(connection: Connection) -> int:
     """Delete what has expired; return how many."""
-    gone = delete(devices).where(devices.c.expires_at <= database_instant())
-    return len(connection.execute(gone.returning(devices.c.id)).all())
+    return expiry.delete_expired(connection, devices)

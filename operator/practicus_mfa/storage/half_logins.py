@@ -8,8 +8,8 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, insert, select
 
+from practicus_mfa.storage import expiry
 from practicus_mfa.storage.schema import half_logins
-from practicus_mfa.storage.types import database_instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +36,7 @@ def create(
 
 def find(connection: Connection, token_hash: bytes) -> HalfLogin | None:
     """Return the half-login of a token, ``None`` where there is none that has not expired."""
-    query = select(*_COLUMNS).where(
-        half_logins.c.token_hash == token_hash, half_logins.c.expires_at > database_instant()
-    )
+    query = select(*_COLUMNS).where(half_logins.c.token_hash == token_hash, expiry.unexpired(half_logins))
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else HalfLogin(**row)
 
@@ -53,7 +51,4 @@ def end(connection: Connection, half_login_id: int) -> bool:
 
 def delete_expired(connection: Connection) -> int:
     """Delete what has expired; return how many."""
-    expired = connection.execute(
-        delete(half_logins).where(half_logins.c.expires_at <= database_instant()).returning(half_logins.c.id)
-    )
-    return len(expired.all())
+    return expiry.delete_expired(connection, half_logins)

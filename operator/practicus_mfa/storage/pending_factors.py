@@ -10,8 +10,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select
 
+from practicus_mfa.storage import expiry
 from practicus_mfa.storage.schema import pending_factors
-from practicus_mfa.storage.types import database_instant
 from practicus_mfa.storage.upsert import upsert
 
 
@@ -24,7 +24,7 @@ def save(connection: Connection, user_id: int, token: str, *, expires_at: dateti
 def get(connection: Connection, user_id: int) -> str | None:
     """Return the token of what a user is offered, ``None`` where that is nothing, or has expired."""
     query = select(pending_factors.c.token).where(
-        pending_factors.c.user_id == user_id, pending_factors.c.expires_at > database_instant()
+        pending_factors.c.user_id == user_id, expiry.unexpired(pending_factors)
     )
     return connection.execute(query).scalar_one_or_none()
 
@@ -36,5 +36,4 @@ def delete_of(connection: Connection, user_id: int) -> None:
 
 def delete_expired(connection: Connection) -> int:
     """Delete what has expired; return how many."""
-    gone = delete(pending_factors).where(pending_factors.c.expires_at <= database_instant())
-    return len(connection.execute(gone.returning(pending_factors.c.user_id)).all())
+    return expiry.delete_expired(connection, pending_factors)

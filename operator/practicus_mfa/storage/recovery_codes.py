@@ -1,4 +1,7 @@
-"""Recovery codes, of which only the hashes are kept. They hang on a factor and go with it."""
+"""Recovery codes, of which only the hashes are kept. They hang on a factor and go with it.
+
+A factor that was cleared by hand (no token) counts for none, and so do its codes.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from practicus_mfa.storage.factors import HAS_TOKEN
 from practicus_mfa.storage.schema import factors, recovery_codes
 
 
@@ -18,7 +22,7 @@ def replace(connection: Connection, factor_id: int, hashes: Sequence[bytes]) -> 
 
 def use(connection: Connection, user_id: int, code_hash: bytes) -> bool:
     """Use up a code of a user; of any number that try the same one, one is told True."""
-    mine = select(factors.c.id).where(factors.c.user_id == user_id)
+    mine = select(factors.c.id).where(factors.c.user_id == user_id, HAS_TOKEN)
     used = connection.execute(
         delete(recovery_codes)
         .where(recovery_codes.c.factor_id.in_(mine), recovery_codes.c.code_hash == code_hash)
@@ -32,6 +36,6 @@ def left(connection: Connection, user_id: int) -> int:
     query = (
         select(func.count())
         .select_from(recovery_codes.join(factors, recovery_codes.c.factor_id == factors.c.id))
-        .where(factors.c.user_id == user_id)
+        .where(factors.c.user_id == user_id, HAS_TOKEN)
     )
     return connection.execute(query).scalar_one()

@@ -12,11 +12,14 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
     Connection,
+    LargeBinary,
     RowMapping,
     bindparam,
     delete,
-    false,
+    func,
     insert,
     or_,
     select,
@@ -26,9 +29,9 @@ from sqlalchemy import (
 
 from practicus_mfa.core.login.account import Account
 from practicus_mfa.core.login.session import SessionFacts
+from practicus_mfa.storage import expiry
 from practicus_mfa.storage.accounts import account_columns, to_account
 from practicus_mfa.storage.schema import SCHEMA, sessions, users
-from practicus_mfa.storage.types import database_instant
 
 LONGEST_USER_AGENT: Final = 256
 """Characters that are kept of what a browser says it is."""
@@ -118,11 +121,10 @@ def load(connection: Connection, hashes: Sequence[bytes]) -> Mapping[bytes, Sess
     """
     if not hashes:
         return {}
-    by_token, by_verify = sessions.c.token_hash.in_(hashes), sessions.c.verify_hash.in_(hashes)
     query = (
         select(*_COLUMNS, *account_columns(connection))
         .select_from(sessions.join(users))
-        .where(or_(by_token, by_verify), sessions.c.expires_at > database_instant())
+        .where(_has_one_of(connection, hashes), expiry.unexpired(sessions))
     )
     wanted, found = frozenset(hashes), {}
     for row in connection.execute(query).mappings():
@@ -131,6 +133,17 @@ def load(connection: Connection, hashes: Sequence[bytes]) -> Mapping[bytes, Sess
             if hashed in wanted:
                 found[hashed] = SessionOfUser(session=session, account=account, for_verify=for_verify)
     return found
+
+
+def _has_one_of(connection: Connection, hashes: Sequence[bytes]) -> ColumnElement[bool]:
+    columns = (sessions.c.token_hash, sessions.c.verify_hash)
+    if connection.dialect.name != "postgresql":
+        return or_(*(column.in_(hashes) for column in columns))
+    # An array that is joined: one parameter, where the driver would take longer to read thousands than the
+    # server to find the rows; and each is looked up in the indexes, where the server would read the whole
+    # table for a long list.
+    wanted = func.unnest(bindparam("hashes", list(hashes), type_=ARRAY(LargeBinary))).column_valued("wanted")
+    return or_(*(column == wanted for column in columns))
 
 
 def exists(connection: Connection, session_id: int) -> bool:
@@ -143,7 +156,7 @@ def of_user(connection: Connection, user_id: int) -> tuple[StoredSession, ...]:
     """Return a user's unexpired sessions, the one that was used last first."""
     query = (
         select(*_COLUMNS)
-        .where(sessions.c.user_id == user_id, sessions.c.expires_at > database_instant())
+        .where(sessions.c.user_id == user_id, expiry.unexpired(sessions))
         .order_by(sessions.c.last_used_at.desc(), sessions.c.id.desc())
     )
     return tuple(map(_to_session, connection.execute(query).mappings()))
@@ -185,15 +198,19 @@ def end(connection: Connection, session_id: int, *, user_id: int) -> bool:
 
 def end_all(connection: Connection, user_id: int, *, but: int | None = None) -> int:
     """End a user's sessions, all *but* one where it is given; return how many."""
-    other = sessions.c.id != but if but is not None else ~false()
-    ended = connection.execute(
-        delete(sessions).where(sessions.c.user_id == user_id, other).returning(sessions.c.id)
-    )
-    return len(ended.all())
+    # Locked in one order: two that end the same sessions don't wait for each other in a ring.
+    mine = select(sessions.c.id).where(sessions.c.user_id == user_id).order_by(sessions.c.id)
+    if but is not None:
+        mine = mine.where(sessions.c.id != but)
+    return connection.execute(delete(sessions).where(sessions.c.id.in_(mine.with_for_update()))).rowcount
 
 
 def touch(connection: Connection, last_uses: Mapping[int, datetime]) -> None:
-    """Note when sessions were used last, in one statement; a later use that is stored stays."""
+    """Note when sessions were used last, in one statement; a later use that is stored stays.
+
+    A session that somebody else changes at the moment is left out: replicas that note the same sessions, each
+    in its own order, would wait for each other in a ring, and the next use is noted again.
+    """
     if not last_uses:
         return
     if connection.dialect.name == "postgresql":
@@ -201,7 +218,9 @@ def touch(connection: Connection, last_uses: Mapping[int, datetime]) -> None:
             text(
                 f"UPDATE {SCHEMA}.mfa_sessions AS session SET last_used_at = used.at"  # noqa: S608 - our schema
                 " FROM unnest(CAST(:ids AS bigint[]), CAST(:ats AS timestamptz[])) AS used (id, at)"
-                " WHERE session.id = used.id AND session.last_used_at < used.at"
+                " WHERE session.id = used.id AND session.last_used_at < used.at AND session.id IN ("
+                f"SELECT id FROM {SCHEMA}.mfa_sessions WHERE id = ANY (CAST(:ids AS bigint[]))"
+                " FOR NO KEY UPDATE SKIP LOCKED)"
             ),
             {"ids": list(last_uses), "ats": list(last_uses.values())},
         )
@@ -214,8 +233,5 @@ def touch(connection: Connection, last_uses: Mapping[int, datetime]) -> None:
 
 
 def delete_expired(connection: Connection) -> int:
-    """Delete the sessions whose absolute end has passed; return how many."""
-    expired = connection.execute(
-        delete(sessions).where(sessions.c.expires_at <= database_instant()).returning(sessions.c.id)
-    )
-    return len(expired.all())
+    """Delete sessions whose absolute end has passed; return how many."""
+    return expiry.delete_expired(connection, sessions)

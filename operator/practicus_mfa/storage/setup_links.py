@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select
 
+from practicus_mfa.storage import expiry
 from practicus_mfa.storage.schema import setup_links, users
 from practicus_mfa.storage.types import database_instant
 from practicus_mfa.storage.upsert import upsert
@@ -40,7 +41,7 @@ def find(connection: Connection, token_hash: bytes) -> SetupLink | None:
     query = (
         select(setup_links.c.user_id, users.c.username, setup_links.c.expires_at)
         .select_from(setup_links.join(users))
-        .where(setup_links.c.token_hash == token_hash, setup_links.c.expires_at > database_instant())
+        .where(setup_links.c.token_hash == token_hash, expiry.unexpired(setup_links))
     )
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else SetupLink(**row)
@@ -50,7 +51,7 @@ def use(connection: Connection, token_hash: bytes) -> int | None:
     """Use up the link of a token; return whose it was. Of any number that try, one is told."""
     used = connection.execute(
         delete(setup_links)
-        .where(setup_links.c.token_hash == token_hash, setup_links.c.expires_at > database_instant())
+        .where(setup_links.c.token_hash == token_hash, expiry.unexpired(setup_links))
         .returning(setup_links.c.user_id)
     )
     return used.scalar_one_or_none()
@@ -63,5 +64,4 @@ def end_all(connection: Connection, user_id: int) -> None:
 
 def delete_expired(connection: Connection) -> int:
     """Delete what has expired; return how many."""
-    gone = delete(setup_links).where(setup_links.c.expires_at <= database_instant())
-    return len(connection.execute(gone.returning(setup_links.c.user_id)).all())
+    return expiry.delete_expired(connection, setup_links)
