@@ -45,11 +45,12 @@ class NoFactorError(UsageError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Current:
-    """The session that a browser's token names, judged."""
+    """The session that a browser's token names, judged *at* a moment of the database's clock."""
 
     session: StoredSession
     account: Account
     verdict: Valid | MustEnrol | LoggedOut
+    at: datetime
 
     @property
     def acting(self) -> Acting:
@@ -96,7 +97,7 @@ def current(ctx: LoginContext, session_token: str) -> Current | None:
     if found is None or found.for_verify:
         return None
     verdict = judge(found.session.facts(), found.account, ctx.rules(), now)
-    return Current(session=found.session, account=found.account, verdict=verdict)
+    return Current(session=found.session, account=found.account, verdict=verdict, at=now)
 
 
 def state(ctx: LoginContext, acting: Acting) -> AccountState:
@@ -220,6 +221,12 @@ def change_password(ctx: LoginContext, acting: Acting, *, new: str) -> Tokens:
         # A link that somebody holds would set yet another one.
         setup_links.end_all(connection, acting.account.id)
         return _changed(connection, ctx, acting, "user.set-password")
+
+
+def renew_tokens(ctx: LoginContext, acting: Acting) -> Tokens:
+    """Let the acting session go on under new tokens, with all those that the configuration asks for."""
+    with ctx.db.write() as connection:
+        return renewed(connection, ctx, acting, factor=False, proved_at=acting.session.proved_at)
 
 
 def _check_proof(connection: Transaction, acting: Acting) -> None:

@@ -32,7 +32,7 @@ PAGES: Final[Sequence[Page]] = (
     Page(path="/login/remember", gate=Gate.HALF, show=login.show_remember, act=login.do_remember),
     Page(path="/enroll", gate=Gate.ENROL, show=enrol.show_enrol, act=enrol.do_enrol),
     Page(path="/setup/{token}", gate=Gate.PUBLIC, show=setup.show_setup, act=setup.do_setup),
-    Page(path="/logout", gate=Gate.LIMITED, show=account.show_logout, act=account.do_logout),
+    Page(path="/logout", gate=Gate.PUBLIC, show=account.show_logout, act=account.do_logout),
     Page(path="/prove", gate=Gate.LIMITED, show=account.show_proof, act=account.do_proof),
     Page(path="/account", gate=Gate.SESSION, show=account.show_account),
     Page(path="/account/recovery-codes", gate=Gate.PROVED, show=account.show_codes, act=account.do_codes),

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from practicus_mfa.errors import RetryableError
 from practicus_mfa.login.hashing import BusyError
+from practicus_mfa.web.cookies import Cookies
 from practicus_mfa.web.pages import page
 from practicus_mfa.web.service import Service
 from practicus_mfa.web.translations import Language, chosen
@@ -25,7 +26,8 @@ RETRY_SECONDS: Final = 5
 
 def error_page(service: Service, request: Request, error: Exception) -> Response:
     """Return the page for an error; one of the program itself is logged."""
-    language = chosen(request.query_params.get("lang"), request.headers.get("accept-language", ""))
+    asked = request.query_params.get("lang") or request.cookies.get(Cookies(service.config).language)
+    language = chosen(asked, request.headers.get("accept-language", ""))
     if isinstance(error, RetryableError):
         service.metrics.login("busy" if isinstance(error, BusyError) else "error")
         if not isinstance(error, BusyError):

@@ -34,7 +34,7 @@ from practicus_mfa.web.pages import FORM_FIELD
 from practicus_mfa.web.security import is_our_form
 from practicus_mfa.web.service import Service
 from practicus_mfa.web.translations import chosen
-from practicus_mfa.web.visit import Visit
+from practicus_mfa.web.visit import Visit, with_target
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -85,7 +85,7 @@ def answer(service: Service, opened: Page, request: Request, form: Mapping[str, 
     """
     cookies = Cookies(service.config)
     visit = _visit(service, cookies, request)
-    visit, turned_away = _through(opened.gate, visit)
+    visit, turned_away = _through(opened.gate, visit, form or {})
     if turned_away is not None:
         return turned_away
     if form is None:
@@ -123,10 +123,13 @@ def _visit(service: Service, cookies: Cookies, request: Request) -> Visit:
 def _session(visit: Visit) -> Current | None:
     """Return the session that counts, also of who must enrol first."""
     found = current(visit.ctx, visit.session_token) if visit.session_token else None
-    return None if found is None or isinstance(found.verdict, LoggedOut) else found
+    if found is None or isinstance(found.verdict, LoggedOut):
+        return None
+    visit.service.uses.note(found.session, found.account, visit.ctx.rules(), found.at)
+    return found
 
 
-def _through(gate: Gate, visit: Visit) -> tuple[Visit, Response | None]:
+def _through(gate: Gate, visit: Visit, form: Mapping[str, str]) -> tuple[Visit, Response | None]:
     """Return the visit with what the gate asked for, or what to answer to who lacks it."""
     if gate is Gate.PUBLIC:
         return replace(visit, current=_session(visit)), None
@@ -136,7 +139,7 @@ def _through(gate: Gate, visit: Visit) -> tuple[Visit, Response | None]:
             return replace(visit, half=state, form_cookie=visit.half_token), None
     session = _session(visit)
     if session is None:
-        return visit, visit.go(_login_for(gate, visit))
+        return visit, visit.go(_login_for(gate, visit, form))
     visit = replace(visit, current=session)
     if gate is Gate.HALF:
         # Back in the browser's history, after the log-in was done.
@@ -145,14 +148,16 @@ def _through(gate: Gate, visit: Visit) -> tuple[Visit, Response | None]:
     if isinstance(session.verdict, MustEnrol) and gate in {Gate.SESSION, Gate.PROVED}:
         return visit, visit.go("/enroll")
     if gate in {Gate.PROVED, Gate.ENROL} and not proof.is_proved(visit.ctx, session.session):
-        return visit, visit.go(f"/prove?next={quote(visit.request.url.path)}")
+        proof_page = f"/prove?next={quote(visit.request.url.path)}"
+        return visit, visit.go(with_target(proof_page, replace(visit, form=form).target()))
     return visit, None
 
 
-def _login_for(gate: Gate, visit: Visit) -> str:
+def _login_for(gate: Gate, visit: Visit, form: Mapping[str, str]) -> str:
     if gate is Gate.HALF or visit.request.method == "POST":
-        return "/login?note=expired"
-    return f"/login?rd={quote(visit.request.url.path, safe='')}"
+        return with_target("/login?note=expired", replace(visit, form=form).target())
+    url = visit.request.url
+    return with_target("/login", f"{url.path}?{url.query}" if url.query else url.path)
 
 
 def _form_cookie(gate: Gate, visit: Visit) -> str | None:

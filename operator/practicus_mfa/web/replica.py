@@ -82,6 +82,7 @@ class Replica:
                 hashing=Hashing(),
                 config=config.login,
             ),
+            uses=self._uses,
             cache=self._cache,
             config=config.login,
             ready=self.health.readiness,

@@ -59,6 +59,9 @@ class Guard:
         """Guard *app*."""
         self._app = app
         self._host = config.host
+        self._origin = config.origin
+        # A browser leaves the usual port out; other clients may not.
+        self._usual_port = "" if config.insecure else ":443"
         self._headers = dict(_ALWAYS)
         if not config.insecure:
             self._headers["Strict-Transport-Security"] = _YEAR
@@ -79,9 +82,9 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        host = Headers(scope=scope).get("host", "").lower()
+        host = Headers(scope=scope).get("host", "").lower().removesuffix(self._usual_port)
         if host != self._host and scope["path"] not in PROBES:
-            refusal = PlainTextResponse(f"This is {self._host}.\n", status_code=421)
+            refusal = PlainTextResponse(f"Go to {self._origin}/\n", status_code=421)
             await refusal(scope, receive, sent)
             return
         await self._app(scope, receive, sent)

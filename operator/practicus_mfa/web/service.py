@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from practicus_mfa.core.login.config import LoginConfig
 from practicus_mfa.login.context import LoginContext
 from practicus_mfa.login.session_cache import SessionCache
+from practicus_mfa.login.session_uses import SessionUses
 from practicus_mfa.web.health import Readiness
 from practicus_mfa.web.metrics import LoginMetrics
 
@@ -18,6 +19,7 @@ class Service:
 
     Attributes:
         ctx: What use cases are given.
+        uses: Notes when sessions are used.
         cache: Sessions in memory, for forward-auth alone: pages read the database.
         config: How the service is reached, and what it is called.
         ready: Returns whether the replica may get requests.
@@ -25,6 +27,7 @@ class Service:
     """
 
     ctx: LoginContext
+    uses: SessionUses
     cache: SessionCache
     config: LoginConfig
     ready: Callable[[], Readiness]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -21,6 +22,13 @@ from practicus_mfa.web.translations import Language
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+
+def with_target(path: str, target: str) -> str:
+    """Return the address of one of our pages that leads on to *target*."""
+    if not target:
+        return path
+    return f"{path}{'&' if '?' in path else '?'}rd={quote(target, safe='')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from practicus_mfa.web.views import answers
 from practicus_mfa.web.views.enrol import codes_page
 from practicus_mfa.web.views.login import refusal
 from practicus_mfa.web.views.password import password_problem
-from practicus_mfa.web.visit import Visit
+from practicus_mfa.web.visit import Visit, with_target
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -142,12 +142,19 @@ def _next(visit: Visit) -> str:
     return wanted if wanted in PROVED_PAGES else "/account"
 
 
+def _after_proof(visit: Visit) -> str:
+    wanted, target = _next(visit), visit.target()
+    # Ending sessions is done from the account page, which shows them.
+    return with_target("/account" if wanted == "/account/sessions" else wanted, target)
+
+
 def _proof(visit: Visit, *, error: str, status: int = 200) -> Response:
     account_ = visit.acting.account
     return visit.page(
         "prove.html",
         status=status,
         next=_next(visit),
+        rd=visit.target(),
         username=account_.username,
         wants_code=proof.wants_code(visit.ctx, account_),
         error=error,
@@ -166,11 +173,7 @@ def do_proof(visit: Visit) -> Response:
     )
     match answer:
         case Proved():
-            wanted = _next(visit)
-            # Ending sessions is done from the account page, which shows them.
-            return visit.with_session(
-                visit.go("/account" if wanted == "/account/sessions" else wanted), answer.tokens
-            )
+            return visit.with_session(visit.go(_after_proof(visit)), answer.tokens)
         case WrongCredentials():
             return _proof(visit, error=visit.say("The password is wrong."), status=401)
         case Expired():
@@ -184,12 +187,14 @@ def do_proof(visit: Visit) -> Response:
 def show_logout(visit: Visit) -> Response:
     """Show a button: a mere link must not log anybody out."""
     target = visit.target()
+    if visit.current is None:
+        return visit.go(target or "/login?note=out")
     return visit.page("logout.html", target=target, rd=target)
 
 
 def do_logout(visit: Visit) -> Response:
     """Log out here, or everywhere."""
-    if visit.text("everywhere"):
+    if visit.text("everywhere") and visit.current is not None:
         account.log_out_everywhere(visit.ctx, visit.acting)
     else:
         account.log_out(visit.ctx, visit.session_token)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from practicus_mfa.core.login.rules import Step
+from practicus_mfa.login.notices import Notice, NoticeKind
 from practicus_mfa.login.session_start import Continue, LoggedIn
 from practicus_mfa.login.throttling import Stopped
-from practicus_mfa.web.visit import Visit
+from practicus_mfa.web.visit import Visit, with_target
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -25,16 +27,25 @@ BOUNCE_SECONDS: Final = 10
 
 HALF_LOGIN_SECONDS: Final = 600
 
+MANY_FAILURES: Final = 3
+"""Wrong tries since the last log-in that a user is told of."""
+
 
 def logged_in(visit: Visit, done: LoggedIn) -> Response:
     """Answer who is in: the notices first, where there are some."""
     visit.service.metrics.login("success")
     target = visit.safe(done.target)
-    if done.notices:
+    if _worth_a_page(done.notices):
         response: Response = visit.page("notices.html", notices=done.notices, target=target or "/account")
     else:
         response = sent_to(visit, target)
     return visit.with_session(response, done.tokens)
+
+
+def _worth_a_page(notices: Sequence[Notice]) -> bool:
+    """Whether to hold a user up: a slip of the own fingers is no news."""
+    failed = sum(notice.count for notice in notices if notice.kind is NoticeKind.FAILED_LOGINS)
+    return failed >= MANY_FAILURES or any(notice.kind is not NoticeKind.FAILED_LOGINS for notice in notices)
 
 
 def sent_to(visit: Visit, target: str) -> Response:
@@ -43,6 +54,11 @@ def sent_to(visit: Visit, target: str) -> Response:
     if target.startswith("http"):
         visit.cookies.put(response, visit.cookies.bounce, host_of(target), seconds=BOUNCE_SECONDS)
     return response
+
+
+def lacks_verify_cookie(visit: Visit) -> bool:
+    """Whether applications can't see this log-in although there is a domain for them."""
+    return bool(visit.service.config.cookie_domain) and visit.cookies.verify not in visit.request.cookies
 
 
 def host_of(url: str) -> str:
@@ -60,7 +76,7 @@ def going_on(visit: Visit, answer: Continue) -> Response:
 def begin_anew(visit: Visit) -> Response:
     """Answer whose half-login is over."""
     visit.service.metrics.login("expired")
-    response = visit.go("/login?note=expired")
+    response = visit.go(with_target("/login?note=expired", visit.target()))
     visit.cookies.drop(response, visit.cookies.half)
     return response
 
@@ -103,5 +119,6 @@ def note_of(visit: Visit) -> str:
     notes = {
         "expired": visit.say("Your log-in was not finished in time. Begin again."),
         "out": visit.say("You are logged out."),
+        "offer": visit.say("That picture had been shown for too long. Here is a new one: scan it again."),
     }
     return notes.get(visit.request.query_params.get("note", ""), "")

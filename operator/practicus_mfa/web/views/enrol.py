@@ -11,7 +11,7 @@ from practicus_mfa.login.enrolment import AlreadyEnrolled, EnrolBy, Enrolled, Ha
 from practicus_mfa.login.session_start import Expired
 from practicus_mfa.web.qr import qr_svg
 from practicus_mfa.web.views import answers
-from practicus_mfa.web.visit import Visit
+from practicus_mfa.web.visit import Visit, with_target
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -32,12 +32,17 @@ def _offer(visit: Visit, *, error: str, status: int = 200) -> Response:
     state, account = visit.half, _account(visit)
     if state is not None and state.step is Step.CODE:
         return visit.go("/login/totp")
+    if state is None and account.enrolled and visit.text("expired"):
+        # The page with the recovery codes was loaded again.
+        return visit.go("/account")
+    target = visit.safe(state.target) if state else visit.target()
     offer = enrolment.begin(visit.ctx, account)
     label = visit.say("QR code for your authenticator app")
     return visit.page(
         "enroll.html",
         status=status,
-        target=visit.safe(state.target) if state else "",
+        target=target,
+        rd=target,
         username=account.username,
         qr=qr_svg(offer.uri, label=label),
         secret=" ".join(offer.secret_text[at : at + 4] for at in range(0, len(offer.secret_text), 4)),
@@ -67,7 +72,7 @@ def do_enrol(visit: Visit) -> Response:
     match done:
         case Enrolled():
             metrics.enrolment("success")
-            target = visit.safe(done.target) or "/account"
+            target = visit.safe(done.target) or visit.target() or "/account"
             return visit.with_session(codes_page(visit, done.codes, target), done.tokens)
         case WrongFirstCode():
             metrics.enrolment("clock_skew" if done.skewed else "wrong_code")
@@ -76,7 +81,7 @@ def do_enrol(visit: Visit) -> Response:
             return visit.go("/account")
         case Expired():
             metrics.enrolment("expired")
-            return visit.go("/enroll")
+            return visit.go(with_target("/enroll?note=offer", visit.target()))
 
 
 def _why(visit: Visit, wrong: WrongFirstCode) -> str:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from practicus_mfa.core.login.rules import Step
 from practicus_mfa.core.login.session import MustEnrol
-from practicus_mfa.login import log_in, second_factor
+from practicus_mfa.login import account, log_in, second_factor
 from practicus_mfa.login.log_in import WrongCredentials
 from practicus_mfa.login.second_factor import ClockSkew, Unreadable, WrongCode
 from practicus_mfa.login.session_start import Continue, Expired, HalfState, LoggedIn
 from practicus_mfa.login.throttling import Stopped
 from practicus_mfa.web.views import answers
-from practicus_mfa.web.visit import Visit
+from practicus_mfa.web.visit import Visit, with_target
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -25,7 +25,11 @@ def show_login(visit: Visit) -> Response:
     target = visit.target()
     if visit.current is not None and not visit.text("expired"):
         if isinstance(visit.current.verdict, MustEnrol):
-            return visit.go("/enroll")
+            return visit.go(with_target("/enroll", target))
+        if target.startswith("http") and answers.lacks_verify_cookie(visit):
+            # The cookie domain was set after this log-in.
+            tokens = account.renew_tokens(visit.ctx, visit.acting)
+            return visit.with_session(answers.sent_to(visit, target), tokens)
         sent = visit.request.cookies.get(visit.cookies.bounce)
         if target.startswith("http") and sent == answers.host_of(target):
             return visit.page("bounced.html", status=200, target=target, host=sent)
@@ -93,6 +97,7 @@ def _code_page(visit: Visit, template: str, *, error: str, status: int = 200) ->
         template,
         status=status,
         target=visit.safe(state.target),
+        rd=visit.safe(state.target),
         username=state.account.username,
         may_remember=state.may_remember,
         remember_days=visit.ctx.rules().remember_me.days,
@@ -163,6 +168,7 @@ def show_remember(visit: Visit) -> Response:
     return visit.page(
         "remember.html",
         target=visit.safe(state.target),
+        rd=visit.safe(state.target),
         username=state.account.username,
         remember_days=visit.ctx.rules().remember_me.days,
         offers_mfa=visit.ctx.rules().mfa.enabled,
