@@ -39,8 +39,10 @@ def _shown(raw: bytes) -> str:
 
 def normal(typed: str) -> str | None:
     """Return a typed code without separators, in capitals, or ``None`` where it can't be one."""
-    letters = _SEPARATORS.sub("", typed).upper().translate(_LOOK_ALIKES)
-    return letters if _CODE.fullmatch(letters) else None
+    letters = _SEPARATORS.sub("", typed)
+    # Else one letter of another alphabet could become two of ours.
+    capitals = letters.upper().translate(_LOOK_ALIKES) if letters.isascii() else ""
+    return capitals if _CODE.fullmatch(capitals) else None
 
 
 def code_hash(typed: str) -> bytes | None:

@@ -15,6 +15,7 @@ from django.contrib.auth.hashers import (
     ScryptPasswordHasher,
 )
 
+from practicus_mfa.crypto import passwords
 from practicus_mfa.crypto.passwords import (
     SUPPORTED,
     Scheme,
@@ -22,6 +23,7 @@ from practicus_mfa.crypto.passwords import (
     is_supported_hash,
     needs_rehash,
     scheme_of,
+    verify_nobody,
     verify_password,
 )
 
@@ -143,3 +145,26 @@ def test_a_damaged_hash_verifies_nothing() -> None:
     # Its last character stands for two bits only, and these are not possible ones.
     salt = OURS.split("$")[4]
     assert not verify_password(PASSWORD, OURS.replace(salt, salt[:-1] + "/"))
+
+
+@pytest.mark.parametrize("like", [OURS, _pbkdf2("x"), _django_argon2("x")])
+def test_a_name_without_a_password_costs_what_others_cost(like: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr(passwords, "verify_password", lambda *given: asked.append(given))
+    verify_nobody(PASSWORD, like)
+    assert asked == [(PASSWORD, like)]
+
+
+@pytest.mark.parametrize("like", ["", "!", "bcrypt$$2b$12$abcdefghijklmnopqrstuv"])
+def test_where_a_hash_can_not_be_verified_one_of_ours_stands_in(
+    like: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(passwords, "verify_password", lambda _, stored: asked.append(stored))
+    verify_nobody(PASSWORD, like)
+    verify_nobody(PASSWORD, like)
+    one, again = asked
+    # Made once: to make one costs as much as to verify one.
+    assert one == again
+    assert scheme_of(one) is Scheme.ARGON2ID
+    assert not needs_rehash(one)

@@ -141,10 +141,10 @@ def _branding(section: Section) -> Branding:
 
 
 def _name(branding: Section, name: str, default: str) -> str:
-    text = branding.text(name).strip() or default
+    text = branding.text(name).strip()
     if len(text) > LONGEST_NAME or not text.isprintable():
         branding.fault(name, "not a name", f"it has one line of at most {LONGEST_NAME} characters")
-    return text
+    return text or default
 
 
 def _url(branding: Section, name: str) -> str:
