@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from tests.support.cluster import debian_programs, go_programs, standing, ways
 from tests.support.cluster.access import KubectlError
-from tests.support.cluster.go_programs import CHART, CONTROL_PLANE, NODE, ProgramsMissingError
+from tests.support.cluster.go_programs import CHART, CONTROL_PLANE, NODE, PROXIES, ProgramsMissingError
 from tests.support.cluster.guarded import ClusterStartError
 from tests.support.postgres_programs import in_ci
 
@@ -66,7 +66,7 @@ def _hold() -> int:
 
 
 def _programs() -> int:
-    for names in (CONTROL_PLANE, NODE, CHART):
+    for names in (PROXIES, CONTROL_PLANE, NODE, CHART):
         _say_what_takes_long(names)
         go_programs.ensure(names)
     return 0
@@ -82,7 +82,7 @@ def _prepare(asker: int) -> int:
     if in_ci():
         if absent and os.geteuid() == 0 and shutil.which("apt-get"):
             debian_programs.install(absent)
-        if go_programs.missing([*CONTROL_PLANE, *NODE, *CHART]):
+        if go_programs.missing([*PROXIES, *CONTROL_PLANE, *NODE, *CHART]):
             log = go_programs.cache() / "build.log"
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("w") as output:
@@ -90,10 +90,10 @@ def _prepare(asker: int) -> int:
         return 0
     if absent:
         print(f"Missing: {', '.join(absent)}. {debian_programs.remedy(absent)}", file=sys.stderr)
-    if unbuilt := go_programs.missing([*CONTROL_PLANE, *NODE]):
+    if unbuilt := go_programs.missing([*CONTROL_PLANE, *NODE, *PROXIES]):
         print(f"Not built yet: {', '.join(unbuilt)}. {go_programs.REMEDY}", file=sys.stderr)
     if absent or unbuilt:
-        print("Until then the tests on a cluster that need them are skipped.", file=sys.stderr)
+        print("Until then the tests that need them are skipped.", file=sys.stderr)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Programs of a test cluster that the system gives: which packages they are in, and where they are."""
+"""Programs that tests need and the system gives: which packages they are in, and where they are."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ PACKAGES: Final = {
     "gcc": "build-essential",
     "buildah": "buildah",
     "debootstrap": "debootstrap",
+    "nginx": "nginx-light",
 }
 """The package of Debian and Ubuntu with each program."""
 

@@ -1,4 +1,4 @@
-"""Programs that are built by Go, once for a machine: Kubernetes itself, Helm, kubeconform.
+"""Programs that are built by Go, once for a machine: Kubernetes itself, Helm, kubeconform, Caddy.
 
 Their sources' versions stand in ``programs/go.mod`` (Kubernetes, with a checksum of every module) and in
 :data:`RELEASES` here. What is built lies in a folder of the user's cache that is named by all that the result
@@ -32,11 +32,15 @@ RELEASES: Final = {
     "helm3": "helm.sh/helm/v3/cmd/helm@v3.22.0",
     "helm4": "helm.sh/helm/v4/cmd/helm@v4.3.1",
     "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0",
+    "caddy": "github.com/caddyserver/caddy/v2/cmd/caddy@v2.11.9",
 }
 """Programs that are modules of their own."""
 
-CHART: Final = tuple(RELEASES)
+CHART: Final = ("helm3", "helm4", "kubeconform")
 """What a chart is tested with."""
+
+PROXIES: Final = ("caddy",)
+"""What forward-auth is tested with, beside the system's nginx."""
 
 REMEDY: Final = (
     "Install Go 1.26 or newer (https://go.dev/dl/), then run `make programs`: 10 minutes and 5 GB, once."

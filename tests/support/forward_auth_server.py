@@ -1,0 +1,109 @@
+"""Forward-auth over a database, served as the login service serves it, with a log-in page that is none.
+
+Run as a program: ``python -m tests.support.forward_auth_server FILE``; the file holds an :class:`Order` as
+JSON. It writes its port to ``FILE.port`` once it listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from practicus_mfa.core.parse.login import login_config
+from practicus_mfa.login.session_cache import SessionCache
+from practicus_mfa.login.session_reading import SessionReader
+from practicus_mfa.login.session_uses import SessionUses, writer
+from practicus_mfa.storage.engine import connect
+from practicus_mfa.web.forward_auth import ForwardAuth
+from practicus_mfa.web.metrics import LoginMetrics
+from practicus_mfa.web.serve import HttpServer
+
+if TYPE_CHECKING:
+    from practicus_mfa.web.forward_auth import Message, Receive, Scope, Send
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is served.
+
+    Attributes:
+        url: The database's.
+        login: ``login`` of values.yaml.
+    """
+
+    url: str
+    login: dict[str, Any]
+
+    def write(self, file: Path) -> None:
+        """Write it down."""
+        file.write_text(json.dumps(asdict(self)), "utf-8")
+
+
+async def log_in_page(scope: Scope, _receive: Receive, send: Send) -> None:
+    """Say what a log-in would be asked."""
+    body = f"log in\n{scope['query_string'].decode('ascii')}".encode()
+    status = 200 if scope["path"] == "/login" else 404
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def bare(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Say nothing, as quickly as the server can: what measurements are compared with."""
+    await send(_NOTHING)
+    await send(_NO_BODY)
+
+
+_NOTHING: Message = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-type", b"text/plain"), (b"content-length", b"0")],
+}
+_NO_BODY: Message = {"type": "http.response.body", "body": b""}
+
+
+async def serve(order: Order, port_file: Path) -> None:
+    """Serve until a signal."""
+    db, beside = connect(order.url), connect(order.url)
+    uses = SessionUses(writer(beside))
+    config = login_config(order.login)
+    cache = SessionCache(SessionReader(db), uses, grace_seconds=config.outage_grace_seconds)
+    forward_auth = ForwardAuth(log_in_page, cache, config, observe=LoginMetrics().verify_seconds)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = bare if scope["path"] == "/bare" else forward_auth
+        await answer(scope, receive, send)
+
+    server = HttpServer(app, ("127.0.0.1", 0), None)
+    sweeping = asyncio.create_task(cache.run())
+    serving = asyncio.create_task(server.serve())
+    while not await _listens(server.port):  # noqa: ASYNC110 - no event tells it
+        await asyncio.sleep(0.01)
+    partial = port_file.with_suffix(".partial")
+    partial.write_text(str(server.port), "ascii")
+    partial.rename(port_file)
+    await serving
+    sweeping.cancel()
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def main() -> None:
+    """Serve what the file says."""
+    file = Path(sys.argv[1])
+    asyncio.run(serve(Order(**json.loads(file.read_text("utf-8"))), file.with_suffix(".port")))
+
+
+if __name__ == "__main__":
+    main()
