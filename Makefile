@@ -24,7 +24,7 @@ MAKEFLAGS += --no-print-directory
 ##@ Try it
 
 .PHONY: demo
-demo: $(RUN) ## show a key rotation for 1,500 users, in ./demo-data
+demo: $(RUN) ## show a key rotation for 1,500 users, and the log-in page, in ./demo-data
 	@$(BIN)/practicus-mfa demo run --data-dir $(DEMO_DATA)
 
 .PHONY: picture
@@ -122,6 +122,10 @@ format: $(DEV) ## bring the code into the house style
 .PHONY: manifests
 manifests: ## copy the definition of MfaPolicy into the chart
 	cp crds/mfapolicies.yaml charts/practicus-mfa/crds/mfapolicies.yaml
+
+.PHONY: messages
+messages: $(DEV) ## bring the catalogues of the login pages up to date; then translate what is new
+	@$(BIN)/python tools/messages.py
 
 .PHONY: hooks
 hooks: $(DEV) ## check each commit before it is made (pre-commit)

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from practicus_mfa.bootstrap import run_embedded
-from practicus_mfa.cli import demo
+from practicus_mfa.cli import demo, demo_people
 from practicus_mfa.cli.watch import Screen, Silence, progress_of
 from practicus_mfa.crypto.keys import generate_key
 from practicus_mfa.datafolder import DataFolder
@@ -50,14 +50,14 @@ class Recorder(Screen):
 
 def main() -> None:
     """Record the picture into the file that is named."""
-    demo.USERS = demo.ENROLLED = USERS  # type: ignore[misc]
+    demo_people.USERS = demo_people.ENROLLED = USERS  # type: ignore[misc]
     console = Console(record=True, width=WIDTH, force_terminal=True, file=sys.stderr)
     with tempfile.TemporaryDirectory() as root:
         folder, values = DataFolder(Path(root) / "data"), Path(root) / "values.yaml"
         old, new = generate_key(), generate_key()
         demo.write_values(values, active=old, rolling=None)
         run_embedded(folder, values, once=True, display=Silence(), stopping=lambda: False)
-        demo.add_users(folder)
+        demo_people.add_users(folder)
         demo.write_values(values, active=new, rolling=old)
         console.print("$ practicus-mfa up --values values.yaml --data-dir data", style="bold")
         recorder = Recorder(console)

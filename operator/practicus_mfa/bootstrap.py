@@ -16,6 +16,7 @@ from practicus_mfa.errors import UsageError
 from practicus_mfa.reconciler.embedded.database_url import database_url
 from practicus_mfa.reconciler.embedded.inputs import Inputs
 from practicus_mfa.reconciler.embedded.keyring_files import KeyringFiles
+from practicus_mfa.reconciler.embedded.login_process import LoginProcess
 from practicus_mfa.reconciler.embedded.objects import install, read_request
 from practicus_mfa.reconciler.embedded.platform import Display, Embedded, locked
 from practicus_mfa.reconciler.embedded.processes import LocalProcesses
@@ -30,7 +31,13 @@ log = logging.getLogger(__name__)
 
 
 def run_embedded(
-    folder: DataFolder, values: Path, *, once: bool, display: Display, stopping: Callable[[], bool]
+    folder: DataFolder,
+    values: Path,
+    *,
+    once: bool,
+    display: Display,
+    stopping: Callable[[], bool],
+    login_port: int | None = None,
 ) -> Pass | None:
     """Run the embedded platform on *folder* until it is told to stop; return its last pass.
 
@@ -40,6 +47,7 @@ def run_embedded(
         once: End when all is Ready, or nothing but a person helps.
         display: Where a person looks.
         stopping: Asked often: whether to end.
+        login_port: Where the login service listens on the loopback address; ``None``: there is none.
 
     Raises:
         UsageError: *values* is not valid, or another platform runs on the folder.
@@ -48,6 +56,9 @@ def run_embedded(
     with locked(folder):
         inputs = Inputs(folder, values)
         install(folder, values)
+        login = None if login_port is None else LoginProcess(folder, values, login_port, note=display.note)
+        if login is not None:
+            login.configure()
         while True:
             with closing(connect(database_url(folder), create=True)) as db:
                 platform = Embedded(
@@ -57,6 +68,7 @@ def run_embedded(
                     db=db,
                     display=display,
                     stopping=stopping,
+                    login=login,
                 )
                 result = platform.run(once=once)
             if not platform.moved:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from practicus_mfa.cli import demo_people
+from practicus_mfa.cli.up import login_port_option, run_platform
 from practicus_mfa.datafolder import DataFolder
 from practicus_mfa.errors import UsageError
 
 if TYPE_CHECKING:
     from practicus_mfa.crypto.keys import FernetKey
-    from practicus_mfa.login.candidates import Candidate
-
-USERS: Final = 2_000
-ENROLLED: Final = 1_500
-ADMINISTRATORS: Final = 3
 
 VALUES: Final = """\
 # What a platform team writes. This very file is what the Helm chart takes.
@@ -53,28 +51,68 @@ def demo() -> None:
     metavar="DIR",
     help="Where to make it; an earlier demo there is replaced.",
 )
-def run(data_dir: Path) -> None:
-    """Rotate the keys of 2,000 made-up users, 1,500 of them with MFA."""
+@click.option(
+    "--serve/--no-serve",
+    default=None,
+    help="Go on with the log-in page, or end.  [default: go on where a person sits at the terminal]",
+)
+@login_port_option
+def run(data_dir: Path, *, serve: bool | None, login_port: int | None) -> None:
+    """Rotate the keys of 2,000 made-up users, 1,500 of them with MFA; then show the log-in page."""
+    from practicus_mfa.cli.up import chosen_port
     from practicus_mfa.crypto.keys import generate_key
 
+    if serve is None:
+        serve = sys.stdin.isatty() and sys.stdout.isatty()
+    # Before anything is replaced: a port that is taken is told now, not in a minute.
+    port = chosen_port(login_port) if serve else None
     folder = DataFolder(data_dir)
     _clear(folder)
     folder.root.mkdir(parents=True, mode=0o700)
-    folder.demo.write_text("made: by practicus-mfa demo run\n", encoding="utf-8")
+    passwords = _mark(folder)
     values = folder.root / "values.yaml"
     old, new = generate_key(), generate_key()
 
-    _say(f"1. {USERS:,} users, {ENROLLED:,} of them with MFA, all under the key {old.id}.")
+    users, enrolled = demo_people.USERS, demo_people.ENROLLED
+    _say(f"1. {users:,} users, {enrolled:,} of them with MFA, all under the key {old.id}.")
     write_values(values, active=old, rolling=None)
     _settle(folder, values, quiet=True)
-    add_users(folder)
+    demo_people.add_users(folder, passwords)
 
     _say(f"2. values.yaml now names {new.id} as the active key and {old.id} as the rolling key.")
     write_values(values, active=new, rolling=old)
     _settle(folder, values, quiet=False)
 
     _say("3. Every secret is under the new key, and the proof is done.")
-    _say(NEXT.format(dir=data_dir, values=values))
+    _say(NEXT.format(dir=data_dir))
+    _say("4. Log in.")
+    _say(LOG_IN.format(dir=data_dir, **passwords))
+    if port is None:
+        _say(START.format(dir=data_dir, values=values))
+        return
+    _say(SERVING.format(values=values))
+    run_platform(folder, values, once=False, login_port=port)
+
+
+@demo.command()
+@click.option("--user", required=True, metavar="NAME", help="Whose.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    default=Path("demo-data"),
+    show_default="./demo-data",
+    metavar="DIR",
+    help="A folder that the demo made.",
+)
+def code(user: str, data_dir: Path) -> None:
+    """Print a user's code, in place of an authenticator app; in the demo's folder alone."""
+    folder = DataFolder(data_dir)
+    if not folder.demo.exists():
+        raise UsageError(
+            f"{data_dir} was not made by the demo, so nobody's code is shown",
+            remedy="run make demo, or name its folder with --data-dir",
+        )
+    click.echo(demo_people.code_of(folder, user))
 
 
 NEXT: Final = """
@@ -82,10 +120,27 @@ Try next:
   practicus-mfa status --data-dir {dir}           what is true at this moment
   practicus-mfa verify --data-dir {dir}           every row, opened under the active key alone
   practicus-mfa users list --data-dir {dir}       who has MFA, and under which key
+(The command is in .venv/bin, unless you have activated that environment.)
+"""
+
+LOG_IN: Final = """
+  admin   {admin}   an administrator, with MFA
+  alice   {alice}   a user with MFA
+  bob     {bob}   a user without MFA: set it up at /enroll
+
+  practicus-mfa demo code --user alice --data-dir {dir}     her code, in place of an authenticator app
+"""
+
+START: Final = """\
+Start the platform and open the address that it prints:
   practicus-mfa up --values {values} --data-dir {dir}
-      then, in another terminal, put a key of `practicus-mfa keys generate` into activeKey and the
-      present one into rollingKey, and watch.
-(The command is in .venv/bin, unless you have activated that environment.)"""
+"""
+
+SERVING: Final = """\
+The platform runs now, with its log-in page, until you press Ctrl-C. In another terminal, put a key of
+`practicus-mfa keys generate` into activeKey of {values} and the present one into rollingKey,
+and watch: nobody is logged out.
+"""
 
 
 def _say(text: str) -> None:
@@ -117,48 +172,17 @@ def write_values(path: Path, *, active: FernetKey, rolling: FernetKey | None) ->
 
 def _settle(folder: DataFolder, values: Path, *, quiet: bool) -> None:
     from practicus_mfa.cli.status import print_status
-    from practicus_mfa.cli.up import run_platform
 
     result = run_platform(folder, values, once=True, quiet=quiet)
     if result is not None and not quiet:
         print_status(result.status)
 
 
-def add_users(folder: DataFolder) -> None:
-    """Add the made-up users to a folder whose platform has run."""
-    from practicus_mfa.clock import utc_now
-    from practicus_mfa.login.candidates import Findings
-    from practicus_mfa.login.import_users import import_users
-    from practicus_mfa.reconciler.embedded.keyring_files import KeyringFiles
-    from practicus_mfa.storage.engine import connect
+def _mark(folder: DataFolder) -> Mapping[str, str]:
+    """Mark the folder as the demo's; return the passwords of who can log in, which stand there as well."""
+    from practicus_mfa.documents import dump_yaml
+    from practicus_mfa.files import write_secretly
 
-    loaded = KeyringFiles(folder).load()
-    assert loaded is not None, "the platform has just made it"  # noqa: S101 - an invariant
-    held = loaded[1]
-    findings = Findings()
-    findings.candidates.extend(_candidates())
-    db = connect(folder.sqlite_url)
-    try:
-        import_users(db, findings, source="demo", keys=lambda: held, clock=utc_now, actor="demo")
-    finally:
-        db.close()
-
-
-def _candidates() -> Iterator[Candidate]:
-    from practicus_mfa.crypto.totp import new_secret
-    from practicus_mfa.login.candidates import Candidate, CandidateFactor
-    from practicus_mfa.storage.users import NewUser
-
-    for number in range(1, USERS + 1):
-        name = f"user{number:04}"
-        administrator = number <= ADMINISTRATORS
-        yield Candidate(
-            place=name,
-            user=NewUser(
-                username=name,
-                email=f"{name}@example.org",
-                is_staff=administrator,
-                is_superuser=number == 1,
-            ),
-            factors=(CandidateFactor(secret=new_secret()),) if number <= ENROLLED else (),
-        )
+    passwords = demo_people.passwords()
+    write_secretly(folder.demo, dump_yaml({"made": "by practicus-mfa demo run", "passwords": passwords}))
+    return passwords

@@ -6,7 +6,7 @@ import signal
 from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,6 +15,25 @@ from practicus_mfa.errors import EXIT_DONE, EXIT_NEEDS_PERSON, EXIT_UNREACHABLE
 
 if TYPE_CHECKING:
     from practicus_mfa.reconciler.loop import Pass
+
+
+login_port_option: Final = click.option(
+    "--login-port",
+    type=click.IntRange(0, 65_535),
+    metavar="PORT",
+    help="Of the log-in page, on 127.0.0.1; 0: any.  [default: the first free one from 8080 on]",
+)
+
+
+def chosen_port(wanted: int | None) -> int:
+    """Return the port of the log-in page.
+
+    Raises:
+        UsageError: The one that is *wanted* is taken.
+    """
+    from practicus_mfa.reconciler.embedded.login_process import free_port
+
+    return free_port(wanted)
 
 
 @click.command()
@@ -34,14 +53,18 @@ if TYPE_CHECKING:
     help="Where users, keys and status are kept; made where it is not there.",
 )
 @click.option("--once", is_flag=True, help="End when all is Ready (0), or when a person is needed (3).")
-def up(values: Path, data_dir: Path, once: bool) -> None:
+@login_port_option
+@click.option("--no-login", is_flag=True, help="Without the login service.")
+def up(values: Path, data_dir: Path, *, once: bool, login_port: int | None, no_login: bool) -> None:
     """Run the embedded platform: SQLite and local processes in place of a cluster.
 
-    It reconciles what FILE asks for, again whenever FILE changes, until it is interrupted.
+    It reconciles what FILE asks for, again whenever FILE changes, and serves the log-in page, until it is
+    interrupted.
     """
     from practicus_mfa.cli.status import print_status
 
-    result = run_platform(DataFolder(data_dir), values, once=once)
+    port = None if once or no_login else chosen_port(login_port)
+    result = run_platform(DataFolder(data_dir), values, once=once, login_port=port)
     if result is None or not once:
         return
     print_status(result.status)
@@ -57,8 +80,17 @@ def _exit_code(result: Pass) -> int:
     return EXIT_UNREACHABLE if result.plan.reason == "DatabaseUnreachable" else EXIT_NEEDS_PERSON
 
 
-def run_platform(folder: DataFolder, values: Path, *, once: bool, quiet: bool = False) -> Pass | None:
+def run_platform(
+    folder: DataFolder, values: Path, *, once: bool, quiet: bool = False, login_port: int | None = None
+) -> Pass | None:
     """Run the embedded platform on *folder*, showing it at work; return its last pass.
+
+    Args:
+        folder: The data folder.
+        values: The values.yaml to follow.
+        once: End when there is nothing left to do.
+        quiet: Show faults alone.
+        login_port: Where the log-in page listens; ``None``: there is none.
 
     Raises:
         UsageError: *values* is not valid, or another platform runs on the folder.
@@ -70,7 +102,9 @@ def run_platform(folder: DataFolder, values: Path, *, once: bool, quiet: bool = 
 
     stop = _Stop()
     with nullcontext(Silence()) if quiet else display() as shown:
-        result = run_embedded(folder, values, once=once, display=shown, stopping=stop.asked)
+        result = run_embedded(
+            folder, values, once=once, display=shown, stopping=stop.asked, login_port=login_port
+        )
     if once and (result is None or not ended(result)):
         raise click.Abort
     return result

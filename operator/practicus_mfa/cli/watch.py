@@ -56,6 +56,9 @@ class Silence:
     def show(self, result: Pass) -> None:
         """Show nothing."""
 
+    def note(self, line: str) -> None:
+        """Show nothing."""
+
     def fault(self, error: MfaError) -> None:
         """Tell of a file that is not valid."""
         tell_fault(error)
@@ -93,6 +96,10 @@ class Lines:
         """Tell of a file that is not valid."""
         tell_fault(error)
 
+    def note(self, line: str) -> None:
+        """Write the line."""
+        click.echo(printable(line))
+
 
 def _line(result: Pass, reason: str, message: str, *, warning: bool = False) -> None:
     sign = "!" if warning else " "
@@ -121,6 +128,10 @@ class Screen:
     def fault(self, error: MfaError) -> None:
         """Tell of a file that is not valid, above the table."""
         self._console.print(f"error: {error.message}\nremedy: {error.remedy}", style="red", markup=False)
+
+    def note(self, line: str) -> None:
+        """Write the line above the table."""
+        self._console.print(line, style="bold", markup=False)
 
 
 def _event_text(event: Event) -> RenderableType:

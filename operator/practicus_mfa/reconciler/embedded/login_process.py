@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from practicus_mfa.clock import Steady, steady_seconds
 from practicus_mfa.core.parse.login import login_config
 from practicus_mfa.datafolder import DataFolder
 from practicus_mfa.documents import dump_yaml, read_document
-from practicus_mfa.errors import MfaError, UsageError
+from practicus_mfa.errors import UsageError
 from practicus_mfa.files import write_secretly
 from practicus_mfa.reconciler.embedded.processes import PATIENCE, PROGRAM
 
@@ -64,7 +65,7 @@ class LoginProcess:
         values_file: Path,
         port: int,
         *,
-        fault: Callable[[MfaError], None],
+        note: Callable[[str], None],
         program: tuple[str, ...] = PROGRAM,
         steady: Steady = steady_seconds,
     ) -> None:
@@ -74,18 +75,19 @@ class LoginProcess:
             folder: The data folder.
             values_file: Where ``login`` stands.
             port: Its port on the loopback address.
-            fault: Is told once of each reason why it does not run.
+            note: Is told the address once it answers, and once each reason why it does not run.
             program: How our own program is called.
             steady: Seconds that only go forward.
         """
         self._folder = folder
         self._values_file = values_file
         self._port = port
-        self._fault = fault
+        self._note = note
         self._program = program
         self._steady = steady
         self._process: subprocess.Popen[bytes] | None = None
         self._written = ""
+        self._origin = ""
         self._told = ""
         self._began = self._due = float("-inf")
         self._pause = FIRST_PAUSE
@@ -110,7 +112,7 @@ class LoginProcess:
         if text == self._written:
             return
         write_secretly(self._folder.login_config, text)
-        self._written = text
+        self._written, self._origin = text, login_config(service_tree(values, self._port)).origin
         self.stop()
         self._due, self._pause, self._told = float("-inf"), FIRST_PAUSE, ""
 
@@ -121,10 +123,20 @@ class LoginProcess:
         now = self._steady()
         if self._process is not None:
             if self._process.poll() is None:
+                self._announce()
                 return
             self._ended(now)
         if now >= self._due:
             self._start(now)
+
+    def _announce(self) -> None:
+        """Tell the address when it can be opened, once for each configuration and after each trouble."""
+        told = f"The log-in page: {self._origin}/"
+        if self._told == told:
+            return
+        with suppress(OSError), socket.create_connection((LOOPBACK, self._port), timeout=0.1):
+            self._told = told
+            self._note(told)
 
     def _start(self, now: float) -> None:
         where = ["--config", str(self._folder.login_config), "--data-dir", str(self._folder.root)]
@@ -156,7 +168,9 @@ class LoginProcess:
         self._pause = min(LONGEST_PAUSE, self._pause * 2)
         if why != self._told:
             self._told = why
-            self._fault(UsageError(why, remedy=f"see {self._folder.login_log}; it is started again"))
+            self._note(
+                f"The login service does not run: {why}. It is started again; see {self._folder.login_log}."
+            )
 
     def _last_error(self) -> str:
         try:
@@ -201,12 +215,3 @@ def wanted(values: object) -> bool:
     """Whether values.yaml, whose tree is *values*, wants a login service: it does unless it says not."""
     section = values.get("login") if isinstance(values, dict) else None
     return not isinstance(section, dict) or section.get("enabled") is not False
-
-
-def address(values: object, port: int) -> str:
-    """Return what to open in a browser.
-
-    Raises:
-        InvalidConfiguration: ``login`` in values.yaml is not valid.
-    """
-    return login_config(service_tree(values, port)).origin

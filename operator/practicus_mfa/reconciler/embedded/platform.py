@@ -22,6 +22,7 @@ from practicus_mfa.files import make_private_folder, write_openly
 from practicus_mfa.reconciler.embedded.database_url import database_url
 from practicus_mfa.reconciler.embedded.inputs import Inputs
 from practicus_mfa.reconciler.embedded.keyring_files import KeyringFiles
+from practicus_mfa.reconciler.embedded.login_process import LoginProcess
 from practicus_mfa.reconciler.embedded.objects import install, read_request
 from practicus_mfa.reconciler.embedded.policy_file import count_generation
 from practicus_mfa.reconciler.embedded.processes import LocalProcesses
@@ -49,6 +50,9 @@ class Display(Protocol):
 
     def fault(self, error: MfaError) -> None:
         """Show that something a person wrote is not valid; what was there before stays in force."""
+
+    def note(self, line: str) -> None:
+        """Show a line that stays."""
 
 
 @contextmanager
@@ -91,6 +95,7 @@ class Embedded:
         db: Its database.
         display: Where a person looks.
         stopping: Asked often: whether to end.
+        login: The login service beside it; ``None`` for none.
         moved: The folder has another database now: run again on that one.
     """
 
@@ -100,6 +105,7 @@ class Embedded:
     db: Database
     display: Display
     stopping: Callable[[], bool]
+    login: LoginProcess | None = None
     moved: bool = False
     _published: Manifest = field(default_factory=dict)
     _published_at: float = float("-inf")
@@ -132,6 +138,7 @@ class Embedded:
                 if self.stopping() and result.seen.work.state is WorkState.FAILED:
                     break  # the interruption that ends us has ended them: no failure to tell of
                 self._publish(result)
+                self._look_after_login()
                 request = replace(request, status=result.status)
                 if once and ended(result):
                     break
@@ -139,7 +146,13 @@ class Embedded:
                     self._rest(busy=result.seen.work.state is WorkState.RUNNING)
         finally:
             workers.stop()
+            if self.login is not None:
+                self.login.stop()
         return result
+
+    def _look_after_login(self) -> None:
+        if self.login is not None and not self.stopping():  # what interrupts us has interrupted it
+            self.login.look()
 
     def _database(self) -> tuple[str, object]:
         """Return what tells the folder's database from another one that takes its place.
@@ -169,6 +182,8 @@ class Embedded:
         try:
             if self.values_file in changed:
                 install(self.folder, self.values_file)
+                if self.login is not None:
+                    self.login.configure()
             count_generation(self.folder)
             return replace(read_request(self.folder), status=request.status)
         except UsageError as error:
@@ -180,6 +195,7 @@ class Embedded:
         due = time.monotonic() + (TICK if busy else RESYNC)
         while not self.stopping() and time.monotonic() < due:
             time.sleep(TICK)
+            self._look_after_login()
             if self.inputs.stirred():
                 return
 
