@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import stat
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Connection, Table, delete, insert, select
 
+from practicus_mfa.core.login.throttle import Counter, Kind
 from practicus_mfa.core.observed import Mode
 from practicus_mfa.errors import UnreachableError, UsageError
-from practicus_mfa.storage import audit, backup_write, groups, recovery_codes, schema, users
-from practicus_mfa.storage.backup_format import TABLES, Part, encode_row
+from practicus_mfa.storage import (
+    attempts,
+    audit,
+    backup_write,
+    groups,
+    pending_factors,
+    recovery_codes,
+    schema,
+    users,
+)
+from practicus_mfa.storage.attempts import Key
+from practicus_mfa.storage.backup_format import EMPTIED, TABLES, Part, encode_row
 from practicus_mfa.storage.backup_read import DamagedBackupError, verify
 from practicus_mfa.storage.backup_restore import restore
 from practicus_mfa.storage.backup_write import create
@@ -25,7 +36,6 @@ from tests.support.stores import add_factor, claimed, ready
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
     from pathlib import Path
     from zipfile import ZipFile
 
@@ -91,11 +101,9 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]
 
 def test_every_table_is_kept_or_left_out_on_purpose() -> None:
     left_out = {"mfa_claim", "mfa_readers", "mfa_policy", "mfa_factor_deltas", "mfa_table_counts"}
-    left_out |= {"mfa_sessions", "mfa_half_logins", "mfa_pending_factors", "mfa_setup_links", "mfa_devices"}
-    left_out |= {"mfa_attempts", "mfa_failing_names"}
-    assert {table.name for table in TABLES} | left_out == {
-        table.name for table in schema.metadata.sorted_tables
-    }
+    kept_or_emptied = {table.name for table in (*TABLES, *EMPTIED)}
+    assert len(kept_or_emptied) == len(TABLES) + len(EMPTIED)
+    assert kept_or_emptied | left_out == {table.name for table in schema.metadata.sorted_tables}
 
 
 def test_a_backup_fits_either_database(db: Database, target: Database, tmp_path: Path) -> None:
@@ -194,6 +202,27 @@ def test_users_that_are_there_are_removed_only_when_that_is_asked_for(db: Databa
         name: rows for name, rows in before.items() if name != "mfa_audit"
     }
     assert People(db).add("new").id > highest
+
+
+def test_who_was_logged_in_before_a_restore_is_not_after_it(db: Database, tmp_path: Path) -> None:
+    fill(db)
+    create(db, tmp_path / "before.zip")
+    user, token, until = People(db).add("Anna").id, bytes(32), datetime(2100, 1, 1, tzinfo=UTC)
+    with db.write() as connection:
+        for table in (schema.sessions, schema.half_logins, schema.setup_links, schema.devices):
+            values = {"user_id": user, "token_hash": token, "expires_at": until}
+            values |= {"remembered": True, "proved_at": until} if table is schema.sessions else {}
+            values |= {"created_by": "root"} if table is schema.setup_links else {}
+            connection.execute(insert(table).values(values))
+        pending_factors.save(connection, user, "token", expires_at=until)
+        key = Key(counter="c", subject="0" * 64, kind=Kind.CODE)
+        attempts.save(connection, key, Counter(failures=100, forever=True), expires_at=None)
+        attempts.failing_name(connection, "192.0.2.1", "n", span=timedelta(hours=1))
+    assert all(content(db, *EMPTIED).values())
+    create(db, tmp_path / "after.zip")
+    for name in ("before.zip", "after.zip"):
+        restore(db, tmp_path / name, actor="root", replace=True)
+        assert not any(content(db, *EMPTIED).values())
 
 
 def test_the_audit_only_grows(db: Database, target: Database, tmp_path: Path) -> None:

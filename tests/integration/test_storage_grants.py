@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -12,6 +13,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url, text
 
+from practicus_mfa.core.login.throttle import Kind
 from practicus_mfa.core.observed import OWN_TABLE, Mode
 from practicus_mfa.core.plan import Work
 from practicus_mfa.core.policy import MigrationRules, TableSpec
@@ -19,7 +21,20 @@ from practicus_mfa.crypto.keys import FernetKey, HeldKeys, generate_key
 from practicus_mfa.crypto.tokens import seal, seal_canary
 from practicus_mfa.errors import UsageError
 from practicus_mfa.rotation.worker import Job, run_shards
-from practicus_mfa.storage import audit, factors
+from practicus_mfa.storage import (
+    accounts,
+    attempts,
+    audit,
+    devices,
+    factors,
+    groups,
+    half_logins,
+    pending_factors,
+    recovery_codes,
+    sessions,
+    setup_links,
+)
+from practicus_mfa.storage.backup_format import EMPTIED
 from practicus_mfa.storage.claims import Claimed, guarded_write, record_generation, take_claim
 from practicus_mfa.storage.counts import FOLD_FROM, fold, save_table_counts
 from practicus_mfa.storage.engine import Database, connect
@@ -119,8 +134,9 @@ def test_every_table_was_thought_of() -> None:
 
 
 def test_who_is_logged_in_is_no_concern_of_the_operator() -> None:
-    private = {"mfa_sessions", "mfa_half_logins", "mfa_recovery_codes", "mfa_setup_links"}
+    private = {table.name for table in EMPTIED} | {"mfa_recovery_codes", "mfa_groups", "mfa_memberships"}
     assert not private & (set(OPERATOR) | set(JOBS))
+    assert private <= set(LOGIN)
 
 
 FOREIGN = TableSpec(table="app_secrets", id_column="id", token_columns=("token",))
@@ -231,7 +247,60 @@ def test_the_login_service_does_its_work(house: House) -> None:
             audit.append(connection, actor="u", action="enrol")
             assert len(list(audit.read(connection))) == 1
             assert read_policy(connection) is not None
+        _log_in_and_out(db)
         withdraw(db, "login-1")
+
+
+def _log_in_and_out(db: Database) -> None:
+    """Do all that the log-in service does with the tables that are its own."""
+    later, token = datetime(2100, 1, 1, tzinfo=UTC), bytes(32)
+    key = attempts.Key(counter="c", subject="0" * 64, kind=Kind.CODE)
+    with db.write() as connection:
+        account = accounts.locked_account(connection, 1)
+        assert account is not None
+        accounts.some_password_hash(connection, "0")
+        accounts.set_enrol_by(connection, 1, later)
+        accounts.record_login(connection, 1)
+        groups.create(connection, "ops")
+        groups.add(connection, "ops", [1])
+        groups.take_out(connection, "ops", [1])
+        groups.remove(connection, "ops")
+        (counter,) = attempts.lock(connection, [key]).values()
+        attempts.save(connection, key, counter, expires_at=later)
+        attempts.clear_subject(connection, key.subject, [Kind.CODE])
+        attempts.failing_name(connection, "192.0.2.1", "n", span=timedelta(hours=1))
+        devices.create(connection, 1, token, expires_at=later)
+        devices.delete_all(connection, 1)
+        half_logins.create(connection, 1, token, target="", expires_at=later)
+        half = half_logins.find(connection, token)
+        assert half is not None
+        assert half_logins.end(connection, half.id)
+        pending_factors.save(connection, 1, "token", expires_at=later)
+        pending_factors.delete_of(connection, 1)
+        setup_links.create(connection, 1, token, created_by="root", expires_at=later)
+        assert setup_links.use(connection, token) == 1
+        factor = connection.execute(
+            text(f"INSERT INTO {FACTORS} (user_id, token) VALUES (1, 'x') RETURNING id")
+        ).scalar_one()
+        recovery_codes.replace(connection, factor, [token])
+        assert recovery_codes.use(connection, 1, token)
+        new = sessions.NewSession(
+            user_id=1,
+            token_hash=token,
+            verify_hash=None,
+            remembered=False,
+            expires_at=later,
+            proved_at=later,
+            second_factor_at=None,
+            address="",
+            user_agent="",
+        )
+        session = sessions.create(connection, new)
+        assert sessions.load(connection, [token])[token].account.username == "u"
+        sessions.touch(connection, {session.id: later})
+        assert sessions.end_all(connection, 1) == 1
+        for module in (attempts, devices, half_logins, pending_factors, sessions, setup_links):
+            module.delete_expired(connection)
 
 
 @pytest.mark.parametrize(
@@ -254,6 +323,11 @@ def test_the_login_service_does_its_work(house: House) -> None:
         ("login", "INSERT INTO practicus_mfa.mfa_factor_deltas (rows) VALUES (1)"),
         ("login", "UPDATE practicus_mfa.mfa_policy SET generation = 1"),
         ("login", "DELETE FROM practicus_mfa.mfa_rotations"),
+        *(
+            (role, f"SELECT * FROM practicus_mfa.{table}")
+            for role in ("jobs", "operator")
+            for table in ("mfa_sessions", "mfa_recovery_codes", "mfa_setup_links", "mfa_pending_factors")
+        ),
         *(
             (role, statement)
             for role in ("jobs", "operator", "login")

@@ -7,16 +7,18 @@ import threading
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, inspect, text
+from sqlalchemy import Connection, MetaData, inspect, text
 from sqlalchemy.schema import BLANK_SCHEMA
 
 from practicus_mfa.errors import EXIT_USAGE, UnreachableError, UsageError
-from practicus_mfa.storage import versions
+from practicus_mfa.storage import accounts, audit, factors, recovery_codes, versions
 from practicus_mfa.storage.engine import Database, connect
+from practicus_mfa.storage.faults import BusyError
 from practicus_mfa.storage.schema import SCHEMA, metadata
 from tests.support.waiting import until
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 UPGRADE = """
 import json, sys
-from practicus_mfa.storage import versions
+from practicus_mfa.storage import accounts, audit, factors, recovery_codes, versions
 from practicus_mfa.storage.engine import connect
 print("ready", flush=True)
 sys.stdin.readline()
@@ -180,10 +182,74 @@ def test_the_models_and_the_migrations_agree(db: Database) -> None:
         assert compare_metadata(context, models) == []
 
 
+def _at_step(db: Database, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take *db* as far as the release did whose last step was *step*."""
+    with monkeypatch.context() as patched, db.write() as connection:
+        if not db.is_sqlite:
+            connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+        upgrade = command.upgrade
+        patched.setattr(command, "upgrade", lambda config, _revision: upgrade(config, step))
+        versions._take_steps(connection)
+
+
+def test_a_database_of_the_first_release_keeps_its_rows(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _at_step(empty, "0001", monkeypatch)
+    assert versions.current(empty) == "0001"
+    in_schema = "" if empty.is_sqlite else f"{SCHEMA}."
+    with empty.write() as connection:
+        for statement in (
+            "INSERT INTO {}mfa_users (username, username_key) VALUES ('Anna', 'anna'), ('Bob', 'bob')",
+            "INSERT INTO {}mfa_factors (user_id, token) SELECT id, 'token' FROM {}mfa_users",
+            "INSERT INTO {}mfa_audit (actor, action, subject) VALUES ('root', 'user.create', 'Anna')",
+        ):
+            connection.execute(text(statement.replace("{}", in_schema)))
+    assert versions.upgrade(empty) == "0001"
+    versions.check(empty)
+    with empty.write() as connection:
+        anna, password_hash = accounts.account_named(connection, "ANNA") or (None, None)
+        assert anna is not None
+        assert (anna.username, anna.enrolled, anna.enrol_by, anna.groups) == ("Anna", True, None, ())
+        assert password_hash == ""
+        assert [line.subject for line in audit.read(connection, subject="Anna")] == ["Anna"]
+        # What was there before is bound to what is new.
+        factor = factors.of_user(connection, anna.id)[0].id
+        recovery_codes.replace(connection, factor, [bytes(32)])
+        assert factors.remove_all(connection, anna.id) == 1
+        assert recovery_codes.left(connection, anna.id) == 0
+        connection.execute(text(f"DELETE FROM {in_schema}mfa_users"))
+        assert not factors.of_user(connection, anna.id + 1)
+
+
+def test_an_upgrade_gives_up_soon_where_somebody_holds_the_users(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = connect(postgres_url)
+    _at_step(db, "0001", monkeypatch)
+    with db.read() as reader:
+        reader.execute(text(f"SELECT * FROM {SCHEMA}.mfa_users"))
+        with monkeypatch.context() as patched:
+            patched.setattr("sqlalchemy.Connection.exec_driver_sql", _impatient)
+            with pytest.raises(BusyError):
+                versions.upgrade(db)
+    assert versions.upgrade(db) == "0001"
+    db.close()
+
+
+_exec_driver_sql = Connection.exec_driver_sql
+
+
+def _impatient(self: Connection, statement: str) -> object:
+    return _exec_driver_sql(self, statement.replace("'10s'", "'10ms'"))
+
+
 def test_postgresql_has_what_the_models_leave_to_the_migration(postgres_db: Database) -> None:
     with postgres_db.read() as connection:
         options = text("SELECT reloptions FROM pg_class WHERE relname = 'mfa_factors'")
         assert connection.execute(options).scalar_one() == ["fillfactor=45"]
+        options = text("SELECT reloptions FROM pg_class WHERE relname = 'mfa_sessions'")
+        assert connection.execute(options).scalar_one() == ["fillfactor=70"]
         partial = text("SELECT indexrelid::regclass::text FROM pg_index WHERE indpred IS NOT NULL")
         found = set(connection.execute(partial).scalars())
         assert {f"{SCHEMA}.ix_mfa_factors_fault", f"{SCHEMA}.ix_mfa_users_administrators"} <= found

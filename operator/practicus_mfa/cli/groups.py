@@ -15,8 +15,9 @@ from practicus_mfa.settings import Form
 
 if TYPE_CHECKING:
     from practicus_mfa.storage.transaction import Transaction
+    from practicus_mfa.storage.users import User
 
-_COLUMNS: Final = (Column("GROUP", "group"), Column("MEMBERS", "members"))
+_COLUMNS: Final = (Column("GROUP", "group"), Column("MEMBERS", "members", right=True))
 
 
 @click.group()
@@ -33,7 +34,8 @@ def list_(target: Target, output: Form) -> None:
 
     with target.database.read() as connection:
         found = all_groups(connection)
-    show_rows(({"group": name, "members": members} for name, members in found.items()), _COLUMNS, output)
+    rows = ({"group": name, "members": members} for name, members in found.items())
+    show_rows(rows, _COLUMNS, output, empty="There is no group.")
 
 
 @groups.command()
@@ -74,10 +76,11 @@ def add(target: Target, group: str, names: Sequence[str]) -> None:
     from practicus_mfa.storage import groups as store
 
     with target.database.write() as connection:
-        store.add(connection, group, _ids(connection, names))
-        for name in names:
-            audit.append(connection, actor(), "group.add", subject=name, detail={"group": group})
-    click.echo(f"Members of {group} now: {', '.join(names)}.")
+        members = _users(connection, names)
+        store.add(connection, group, [user.id for user in members])
+        for user in members:
+            audit.append(connection, actor(), "group.add", subject=user.username, detail={"group": group})
+    click.echo(f"Members of {group} now: {_names(members)}.")
 
 
 @groups.command()
@@ -90,13 +93,19 @@ def remove(target: Target, group: str, names: Sequence[str]) -> None:
     from practicus_mfa.storage import groups as store
 
     with target.database.write() as connection:
-        store.take_out(connection, group, _ids(connection, names))
-        for name in names:
-            audit.append(connection, actor(), "group.remove", subject=name, detail={"group": group})
-    click.echo(f"No members of {group} any more: {', '.join(names)}.")
+        members = _users(connection, names)
+        store.take_out(connection, group, [user.id for user in members])
+        for user in members:
+            audit.append(connection, actor(), "group.remove", subject=user.username, detail={"group": group})
+    click.echo(f"No members of {group} any more: {_names(members)}.")
 
 
-def _ids(connection: Transaction, names: Iterable[str]) -> list[int]:
+def _users(connection: Transaction, names: Iterable[str]) -> Sequence[User]:
     from practicus_mfa.storage import users
 
-    return [users.get(connection, name).id for name in names]
+    return [users.get(connection, name) for name in names]
+
+
+def _names(members: Iterable[User]) -> str:
+    # As they are stored, which is not always as they were typed.
+    return ", ".join(user.username for user in members)

@@ -20,14 +20,21 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Boolean, Column, Integer, LargeBinary, String, Table
 
 from practicus_mfa.storage.schema import (
+    attempts,
     audit,
+    devices,
     factors,
+    failing_names,
     groups,
+    half_logins,
     key_history,
     live_keys,
     memberships,
+    pending_factors,
     recovery_codes,
     rotations,
+    sessions,
+    setup_links,
     shards,
     users,
     write_key,
@@ -58,9 +65,19 @@ TABLES: Final = (
 Left out is what belongs to the place and not to the data: who owns and reads the database at the moment
 (``mfa_claim``, ``mfa_readers``), the policy in force (it comes from values.yaml), and counts
 (``mfa_factor_deltas`` follows from the rows by triggers, ``mfa_table_counts`` is of other tables). Left out
-too is what is good for a while only: nobody is logged in again, and no link is good again, because a backup
-was restored.
+too is what is good for a while only, see :data:`EMPTIED`.
 """
+
+EMPTIED: Final = (
+    sessions,
+    half_logins,
+    pending_factors,
+    setup_links,
+    devices,
+    attempts,
+    failing_names,
+)
+"""What no backup keeps and a restore empties: after it nobody is logged in and no link is good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

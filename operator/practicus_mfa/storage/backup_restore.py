@@ -1,7 +1,8 @@
 """Restoring a backup: all of it in one transaction, after the whole file was seen to be in order.
 
 Rows keep their ids, and no id that was ever given out is given out again: tokens are bound to them. What
-belongs to the place and not to the data (the claim, leases, the policy in force) stays as it is. Only the
+belongs to the place and not to the data (the claim, leases, the policy in force) stays as it is; sessions and
+whatever else is good for a while only is removed, so everybody logs in anew. Of the claim only the
 keyring's generation is forgotten: so the next pass sees that the keyring is ahead of the database, trusts
 no fact of an earlier rotation, and has every row looked at.
 
@@ -23,7 +24,7 @@ from sqlalchemy.exc import IntegrityError
 from practicus_mfa.errors import UsageError
 from practicus_mfa.storage import versions
 from practicus_mfa.storage.audit import append
-from practicus_mfa.storage.backup_format import TABLES, Manifest, Part
+from practicus_mfa.storage.backup_format import EMPTIED, TABLES, Manifest, Part
 from practicus_mfa.storage.backup_read import Backup, DamagedBackupError, check, opened
 from practicus_mfa.storage.bulk import insert_all
 from practicus_mfa.storage.engine import Database
@@ -91,7 +92,7 @@ def _make_room(connection: Connection, db: Database, *, replace: bool) -> None:
             f"The database {db.shown} has {there} {'user' if there == 1 else 'users'} already.",
             remedy="Restore into an empty database, or remove what is there with --replace.",
         )
-    for table in reversed(_REPLACED):
+    for table in (*EMPTIED, *reversed(_REPLACED)):
         connection.execute(delete(table))
 
 

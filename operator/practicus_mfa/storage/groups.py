@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, select
 
 from practicus_mfa.errors import UsageError
+from practicus_mfa.storage.bulk import insert_new
 from practicus_mfa.storage.schema import groups, memberships
 from practicus_mfa.storage.upsert import insert_missing
 
@@ -33,9 +34,8 @@ def create(connection: Connection, name: str) -> None:
     if not _NAME.fullmatch(name):
         remedy = "Take 1 to 64 letters, digits, dots, hyphens and underscores."
         raise UsageError("That can't be the name of a group.", remedy=remedy)
-    if connection.execute(select(groups.c.id).where(groups.c.name == name)).first():
+    if not insert_new(connection, groups, [{"name": name}], key="name", returning="id"):
         raise UsageError(f"There is a group {name!r} already.", remedy="Choose another name.")
-    connection.execute(insert(groups).values(name=name))
 
 
 def remove(connection: Connection, name: str) -> None:
@@ -55,7 +55,7 @@ def all_groups(connection: Connection) -> Mapping[str, int]:
         .group_by(groups.c.name)
         .order_by(groups.c.name)
     )
-    return dict(connection.execute(query).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def add(connection: Connection, name: str, user_ids: Sequence[int]) -> None:
@@ -84,4 +84,4 @@ def _id(connection: Connection, name: str) -> int:
     found = connection.execute(select(groups.c.id).where(groups.c.name == name)).scalar_one_or_none()
     if found is None:
         raise NoSuchGroupError(name)
-    return found
+    return int(found)
