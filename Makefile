@@ -127,10 +127,6 @@ manifests: ## copy the definition of MfaPolicy into the chart
 messages: $(DEV) ## bring the catalogues of the login pages up to date; then translate what is new
 	@$(BIN)/python tools/messages.py
 
-.PHONY: messages
-messages: $(DEV) ## bring the catalogues of the login pages up to date; then translate what is new
-	@$(BIN)/python tools/messages.py
-
 .PHONY: hooks
 hooks: $(DEV) ## check each commit before it is made (pre-commit)
 	$(BIN)/pre-commit install
