@@ -148,8 +148,19 @@ class Site:
         replica.await_ready()
         return replica
 
+    def start_with_keyring(self, keyring: Path) -> Replica:
+        """Start a replica that follows another file than the platform's keyring."""
+        url = self.installation.root / "database-url"
+        url.write_text(self.installation.database_url, encoding="utf-8")
+        replica = self._launch({}, ["--database-url-file", str(url), "--keyring", str(keyring)])
+        replica.await_ready()
+        return replica
+
     def launch(self, **login: object) -> Replica:
         """Start a replica."""
+        return self._launch(login, ["--data-dir", str(self.installation.folder.root)])
+
+    def _launch(self, login: dict[str, object], place: list[str]) -> Replica:
         root, number = self.installation.root, len(self.replicas)
         port, metrics_port = free_port(), free_port()
         host = str(self.login.get("host", HOST))
@@ -169,14 +180,7 @@ class Site:
         }
         config.write_text(dump_yaml(tree), encoding="utf-8")
         log = root / f"login-{number}.log"
-        command = [
-            *PROGRAM,
-            "login",
-            "--config",
-            str(config),
-            "--data-dir",
-            str(self.installation.folder.root),
-        ]
+        command = [*PROGRAM, "login", "--config", str(config), *place]
         with log.open("wb") as said:
             process = subprocess.Popen(command, stderr=said, stdin=subprocess.DEVNULL, env=ENVIRONMENT)
         tls = ssl.create_default_context()
