@@ -20,7 +20,7 @@ _ABSOLUTE: Final = re.compile(
     rf"(?P<scheme>https?)://(?P<host>{_LABEL}(?:\.{_LABEL})*)(?P<port>:[0-9]{{1,5}})?(?P<tail>{_TAIL})",
     re.IGNORECASE | re.ASCII,
 )
-_LOCAL: Final = re.compile(r"/(?![/\\])[!-\[\]-~]*", re.ASCII)
+_LOCAL: Final = re.compile(r"/(?!/)[!-\[\]-~]*", re.ASCII)
 
 
 def safe_target(rd: str, *, login_origin: str, cookie_domain: str, login_host: str) -> str | None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from practicus_mfa.core.login.redirect import LONGEST, origin_of, safe_target
+from practicus_mfa.core.login.redirect import LONGEST, is_ours, origin_of, safe_target
 
 HOST: Final = "login.example.com"
 
@@ -73,6 +73,7 @@ def test_it_may_be_sent_to_what_is_ours(rd: str) -> None:
         "\x00https://app.example.com/",
         " https://app.example.com/",
         "https://app.example.com/\n",
+        "https://app.example.com/a\\b",
         # hosts of others
         "https://evil.com",
         "https://evil.com/app.example.com",
@@ -107,6 +108,8 @@ def test_it_may_be_sent_to_what_is_ours(rd: str) -> None:
         "https://evil.com\u2100.example.com/",
         "https://ex\u00adample.com/",
         "https://app.\u212bxample.com/",
+        "https://\u212a.example.com/",
+        "http\u017f://app.example.com/",
         "https://login.example.com\u0000/",
         "\uff0f\uff0fevil.com",
         "/\u00a0",
@@ -133,6 +136,11 @@ def test_without_a_cookie_domain_only_this_host_is_ours() -> None:
     assert target("https://login.example.com/x", domain="") is not None
     for other in ("https://app.example.com/", "https://example.com/", "https://com/", "https://a/"):
         assert target(other, domain="") is None
+
+
+def test_no_host_at_all_is_ours() -> None:
+    for host in ("", "."):
+        assert not is_ours(host, cookie_domain="", login_host=HOST)
 
 
 def test_plain_http_is_for_a_demo_that_is_itself() -> None:
