@@ -57,8 +57,8 @@ def desk(db: Database) -> Desk:
     return Desk(db)
 
 
-def with_password(desk: Desk, name: str, **values: bool | str) -> None:
-    desk.people.add(name, **values)
+def with_password(desk: Desk, name: str, **values: bool) -> None:
+    desk.people.add(name, key=None, **values)
     administer.set_password(desk.db, name, PASSWORD, actor="test")
 
 
@@ -591,3 +591,99 @@ def test_keys_are_not_needed_for_a_password_alone(desk: Desk) -> None:
     desk.held = HeldKeys([])
     assert isinstance(desk.log_in("ada"), LoggedIn)
     assert NEW.id not in desk.held
+
+
+# Changes of an account while somebody logs in
+
+
+def test_a_half_login_ends_with_the_password_that_it_began_with(desk: Desk) -> None:
+    with_mfa(desk, "anna")
+    half = desk.half("anna")
+    administer.set_password(desk.db, "anna", "another good password", actor="root")
+    assert desk.give_code(half, desk.code()) == Expired()
+    half = desk.start("anna", "another good password")
+    assert isinstance(half, Continue)
+    token = setup_link.issue(desk.db, "anna", actor="root")
+    setup_link.use(desk.ctx, token, password="yet another password", client=HOME)
+    assert desk.give_code(half.half_token, desk.code()) == Expired()
+
+
+class _Meanwhile:
+    """Hashing, and what somebody else does before it is done."""
+
+    def __init__(self, ctx: LoginContext, change: Callable[[], object]) -> None:
+        self._hashing, self._change = ctx.hashing, change
+
+    def run(self, work: Callable[[], object]) -> object:
+        result = self._hashing.run(work)
+        self._change()
+        return result
+
+
+def test_a_password_that_is_replaced_while_it_is_verified_opens_nothing(desk: Desk) -> None:
+    with_password(desk, "anna")
+    ctx = replace(desk.ctx, hashing=_Meanwhile(desk.ctx, lambda: _set_hash(desk, "another")))
+    answer = log_in.start(ctx, username="anna", password=PASSWORD, target="", client=HOME)
+    assert answer == WrongCredentials()
+    assert _count(desk, schema.sessions) == _count(desk, schema.half_logins) == 0
+
+
+def test_hashing_a_password_anew_does_not_undo_another_one(desk: Desk) -> None:
+    desk.people.add("anna", password_hash=DJANGO)
+    ctx = replace(desk.ctx, hashing=_Meanwhile(desk.ctx, lambda: _set_hash(desk, "another")))
+    assert log_in.start(ctx, username="anna", password=WORDS, target="", client=HOME) == WrongCredentials()
+    assert desk.people.get("anna").password_hash == "another"
+
+
+def _set_hash(desk: Desk, value: str) -> None:
+    with desk.db.write() as connection:
+        connection.execute(update(schema.users).values(password_hash=value))
+
+
+def _count(desk: Desk, table: schema.Table) -> int:
+    with desk.db.read() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+@pytest.mark.parametrize("change", ["disabled", "password"])
+def test_a_log_in_waits_for_a_change_of_its_user_and_does_not_survive_it(
+    postgres_db: Database, change: str
+) -> None:
+    desk = Desk(postgres_db)
+    with_mfa(desk, "anna")
+    half = desk.half("anna")
+    with ThreadPoolExecutor(1) as pool:
+        with desk.db.write() as connection:
+            user = users.get(connection, "anna", lock=True)
+            logging_in = pool.submit(desk.give_code, half, desk.code())
+            until(lambda: _somebody_waits(desk.db), "the log-in waits for the user's row")
+            if change == "disabled":
+                users.set_active(connection, user.id, active=False)
+            else:
+                half_logins.end_all(connection, user.id)
+            sessions.end_all(connection, user.id)
+        assert logging_in.result() == Expired()
+    assert _count(desk, schema.sessions) == 0
+
+
+def _somebody_waits(db: Database) -> bool:
+    with db.read() as connection:
+        question = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        return bool(connection.execute(text(question)).scalar_one())
+
+
+def test_a_session_that_was_ended_changes_nothing_any_more(desk: Desk) -> None:
+    with_mfa(desk, "anna")
+    acting = desk.current(desk.log_in("anna")).acting
+    with desk.db.write() as connection:
+        sessions.end_all(connection, acting.account.id)
+    before = desk.people.get("anna").password_hash
+    for change in (
+        lambda: account.change_password(desk.ctx, acting, new="another good password"),
+        lambda: account.remove_factor(desk.ctx, acting),
+        lambda: account.new_recovery_codes(desk.ctx, acting),
+    ):
+        with pytest.raises(NotProvedError):
+            change()
+    assert desk.people.get("anna").password_hash == before
+    assert _count(desk, schema.factors) == 1

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from practicus_mfa.core.login.config import LoginConfig
 from practicus_mfa.core.login.rules import LoginRules, Step
@@ -22,8 +22,6 @@ from practicus_mfa.storage.users import User
 from tests.support.people import NEW, PASSWORD, SECRET, People, let_write, noon
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from practicus_mfa.storage.engine import Database
 
 HOME: Final = Client(address="198.51.100.7", address_real=True, user_agent="Firefox")
@@ -73,8 +71,11 @@ class Desk:
         session: SessionRules | None = None,
     ) -> None:
         """Put another policy in force; what is not given stays."""
-        given = {"mfa": mfa, "remember_me": remember_me, "session": session}
-        self.rules = replace(self.rules, **{name: rules for name, rules in given.items() if rules})
+        self.rules = LoginRules(
+            mfa=mfa or self.rules.mfa,
+            remember_me=remember_me or self.rules.remember_me,
+            session=session or self.rules.session,
+        )
 
     def later(self, span: timedelta) -> None:
         """Let time pass for the replica's clock, which codes are made by."""
@@ -124,18 +125,11 @@ class Desk:
         """Add a user with a password and a factor whose secret is SECRET."""
         return self.people.add(name, key=NEW, **values)
 
-    def age(self, table: str, column: str, span: timedelta, *names: str) -> None:
+    def age(self, table: str, column: str, span: timedelta) -> None:
         """Let the rows of *table* be older: stored times move into the past, no clock is turned."""
         rows = schema.metadata.tables[f"{schema.SCHEMA}.{table}"]
         with self.db.write() as connection:
-            present: Sequence[tuple[object, datetime | None]] = [
-                (row[0], row[1])
-                for row in connection.execute(rows.select().with_only_columns(_key_of(rows), rows.c[column]))
-            ]
-            for key, at in present:
+            key = next(iter(rows.primary_key.columns))
+            for one, at in connection.execute(select(key, rows.c[column])).all():
                 if at is not None:
-                    connection.execute(update(rows).where(_key_of(rows) == key).values({column: at - span}))
-
-
-def _key_of(table: schema.Table) -> schema.Column[object]:
-    return next(iter(table.primary_key.columns))
+                    connection.execute(update(rows).where(key == one).values({column: at - span}))
