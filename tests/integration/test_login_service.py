@@ -13,10 +13,14 @@ import pytest
 from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.crypto.keys import generate_key
 from practicus_mfa.documents import dump_yaml
+from practicus_mfa.login.administer import create_user
 from practicus_mfa.storage.readers import unexpired
+from practicus_mfa.storage.users import NewUser
 from tests.support.installation import ENVIRONMENT, PROGRAM, Installation
 from tests.support.login_site import LOOPBACK, free_port, login_site
+from tests.support.people import PASSWORD
 from tests.support.waiting import until
+from tests.support.web_user import WebUser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +44,11 @@ def leases(site: Site) -> list[frozenset[KeyId]]:
 
 def log_of(site: Site) -> list[dict[str, str]]:
     return [json.loads(line) for line in site.first.log.read_text().splitlines()]
+
+
+def create(site: Site, name: str) -> None:
+    with site.installation.database() as db:
+        create_user(db, NewUser(username=name), password=PASSWORD, actor="test")
 
 
 def test_it_holds_a_lease_while_it_runs_and_gives_it_back_at_its_end(site: Site) -> None:
@@ -66,10 +75,12 @@ def test_a_rotation_goes_through_without_a_restart(site: Site) -> None:
 
 
 def test_a_change_of_the_policy_is_in_force_without_a_restart(site: Site) -> None:
-    site.change(mfa={"mandatory": True})
-    generation = site.installation.status()["observedGeneration"]
-    told = f"the policy of generation {generation} is in force"
-    until(lambda: told in site.first.log.read_text(), "the policy")
+    create(site, "ada")
+    with WebUser(site.first) as ada:
+        assert ada.log_in("ada", PASSWORD) == ""
+        assert ada.get("/account").status_code == 200
+        site.change(mfa={"mandatory": True})
+        until(lambda: ada.get("/account").headers.get("location") == "/enroll", "to be led there")
 
 
 def test_a_keyring_that_is_taken_away_is_told_of_and_leaves_it_ready(site: Site) -> None:
@@ -105,6 +116,9 @@ def test_the_database_away_after_first_contact_leaves_it_ready(
         until(lambda: "no lease is held" in replica.get("/readyz").text, "the lease's end")
         assert replica.get("/readyz").status_code == 200
         assert replica.get("/healthz").status_code == 200
+        sent = replica.get("/account", headers={"Cookie": f"__Host-mfa_session={'a' * 43}"})
+        assert sent.status_code == 503
+        assert int(sent.headers["retry-after"]) > 0
         postgres_server.start()
         until(lambda: replica.get("/readyz").text == "ready\n", "the way back")
         assert len(leases(site)) == 1
