@@ -82,13 +82,17 @@ cover: $(DEV) postgresql kubernetes ## the same tests, measured: core and crypto
 
 .PHONY: bench
 bench: $(DEV) postgresql ## measurements, one after the other (minutes)
-	@for bench in tokens rotation counts memory start; do \
+	@for bench in tokens rotation counts memory start verify; do \
 	  echo "== $$bench"; $(BIN)/python -m tests.bench.bench_$$bench || exit 1; done
 
 .PHONY: bench-cluster
 bench-cluster: $(DEV) postgresql kubernetes ## the same of the operator, in a cluster with a node (root; 20 minutes)
 	@for bench in cluster operator; do \
 	  echo "== $$bench"; $(BIN)/python -m tests.bench.bench_$$bench || exit 1; done
+
+.PHONY: fuzz
+fuzz: $(DEV) ## 100,000 made-up requests to the login service (half an hour)
+	PRACTICUS_MFA_TEST_CASES=100000 $(PYTEST) tests/property/test_login_requests.py $(ARGS)
 
 .PHONY: postgresql
 postgresql: $(DEV)
