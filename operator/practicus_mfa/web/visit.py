@@ -105,7 +105,8 @@ class Visit:
         shown = {
             "form_token": form_token(self.form_cookie),
             "account": self.current.account if self.current else None,
-            "path": self.request.url.path,
+            # Where a language leads to: the same page, with the same way on from it.
+            "path": with_target(self.request.url.path, self.target()),
             **values,
         }
         return page(template, self.language, self.service.config, status=status, target=target, **shown)
