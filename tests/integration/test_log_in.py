@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import pbkdf2_hmac
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import Table, delete, func, select, text, update
 
 from practicus_mfa.core.login.rules import Step
 from practicus_mfa.core.login.session import LoggedOut, MustEnrol, Valid
@@ -30,16 +30,20 @@ from practicus_mfa.login import (
 )
 from practicus_mfa.login.context import Client
 from practicus_mfa.login.enrolment import Enrolled, Half, WrongFirstCode
+from practicus_mfa.login.hashing import Hashing
 from practicus_mfa.login.log_in import WrongCredentials
 from practicus_mfa.login.notices import NoticeKind
 from practicus_mfa.login.second_factor import ClockSkew, Unreadable, WrongCode
 from practicus_mfa.login.session_start import Continue, Expired, LoggedIn
 from practicus_mfa.login.throttling import Stopped
-from practicus_mfa.storage import schema
+from practicus_mfa.storage import half_logins, schema, sessions, users
 from tests.support.logging_in import HOME, Desk
 from tests.support.people import NEW, OTHER, PASSWORD, audited
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from practicus_mfa.storage.engine import Database
 
 WORDS: Final = "l\u00e8t me in"
@@ -50,6 +54,8 @@ DJANGO: Final = "pbkdf2_sha256$1000$salty$" + b64encode(
 
 ELSEWHERE: Final = Client(address="203.0.113.9", address_real=True, user_agent="curl")
 HOUR: Final = timedelta(hours=1)
+
+Result = TypeVar("Result")
 
 
 @pytest.fixture
@@ -601,28 +607,29 @@ def test_a_half_login_ends_with_the_password_that_it_began_with(desk: Desk) -> N
     half = desk.half("anna")
     administer.set_password(desk.db, "anna", "another good password", actor="root")
     assert desk.give_code(half, desk.code()) == Expired()
-    half = desk.start("anna", "another good password")
-    assert isinstance(half, Continue)
-    token = setup_link.issue(desk.db, "anna", actor="root")
-    setup_link.use(desk.ctx, token, password="yet another password", client=HOME)
-    assert desk.give_code(half.half_token, desk.code()) == Expired()
+    begun = desk.start("anna", "another good password")
+    assert isinstance(begun, Continue)
+    link = setup_link.issue(desk.db, "anna", actor="root")
+    setup_link.use(desk.ctx, link.token, password="yet another password", client=HOME)
+    assert desk.give_code(begun.half_token, desk.code()) == Expired()
 
 
-class _Meanwhile:
+class _Meanwhile(Hashing):
     """Hashing, and what somebody else does before it is done."""
 
-    def __init__(self, ctx: LoginContext, change: Callable[[], object]) -> None:
-        self._hashing, self._change = ctx.hashing, change
+    def __init__(self, change: Callable[[], object]) -> None:
+        super().__init__(at_once=1)
+        self._change = change
 
-    def run(self, work: Callable[[], object]) -> object:
-        result = self._hashing.run(work)
+    def run(self, work: Callable[[], Result]) -> Result:
+        result = super().run(work)
         self._change()
         return result
 
 
 def test_a_password_that_is_replaced_while_it_is_verified_opens_nothing(desk: Desk) -> None:
     with_password(desk, "anna")
-    ctx = replace(desk.ctx, hashing=_Meanwhile(desk.ctx, lambda: _set_hash(desk, "another")))
+    ctx = replace(desk.ctx, hashing=_Meanwhile(lambda: _set_hash(desk, "another")))
     answer = log_in.start(ctx, username="anna", password=PASSWORD, target="", client=HOME)
     assert answer == WrongCredentials()
     assert _count(desk, schema.sessions) == _count(desk, schema.half_logins) == 0
@@ -630,7 +637,7 @@ def test_a_password_that_is_replaced_while_it_is_verified_opens_nothing(desk: De
 
 def test_hashing_a_password_anew_does_not_undo_another_one(desk: Desk) -> None:
     desk.people.add("anna", password_hash=DJANGO)
-    ctx = replace(desk.ctx, hashing=_Meanwhile(desk.ctx, lambda: _set_hash(desk, "another")))
+    ctx = replace(desk.ctx, hashing=_Meanwhile(lambda: _set_hash(desk, "another")))
     assert log_in.start(ctx, username="anna", password=WORDS, target="", client=HOME) == WrongCredentials()
     assert desk.people.get("anna").password_hash == "another"
 
@@ -640,7 +647,7 @@ def _set_hash(desk: Desk, value: str) -> None:
         connection.execute(update(schema.users).values(password_hash=value))
 
 
-def _count(desk: Desk, table: schema.Table) -> int:
+def _count(desk: Desk, table: Table) -> int:
     with desk.db.read() as connection:
         return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
@@ -683,7 +690,7 @@ def test_a_session_that_was_ended_changes_nothing_any_more(desk: Desk) -> None:
         lambda: account.remove_factor(desk.ctx, acting),
         lambda: account.new_recovery_codes(desk.ctx, acting),
     ):
-        with pytest.raises(NotProvedError):
+        with pytest.raises(account.NotProvedError):
             change()
     assert desk.people.get("anna").password_hash == before
     assert _count(desk, schema.factors) == 1

@@ -21,7 +21,16 @@ from practicus_mfa.login.context import Acting, LoginContext
 from practicus_mfa.login.enrol import open_factor
 from practicus_mfa.login.recovery_codes import give_recovery_codes
 from practicus_mfa.login.session_start import FRESH_MINUTES, Tokens, renewed
-from practicus_mfa.storage import accounts, audit, factors, recovery_codes, sessions, setup_links, users
+from practicus_mfa.storage import (
+    accounts,
+    audit,
+    factors,
+    half_logins,
+    recovery_codes,
+    sessions,
+    setup_links,
+    users,
+)
 from practicus_mfa.storage.engine import database_now
 from practicus_mfa.storage.sessions import StoredSession
 from practicus_mfa.storage.transaction import Transaction
@@ -199,7 +208,6 @@ def remove_factor(ctx: LoginContext, acting: Acting) -> Tokens:
         raise NoFactorError("Your organisation wants you to have MFA; set up a new app instead.")
     with ctx.db.write() as connection:
         _check_proof(connection, acting)
-        accounts.locked_account(connection, acting.account.id)
         if not factors.remove_all(connection, acting.account.id):
             raise NoFactorError("There is no MFA to remove.")
         return _changed(connection, ctx, acting, "mfa.remove")
@@ -220,6 +228,7 @@ def change_password(ctx: LoginContext, acting: Acting, *, new: str) -> Tokens:
         users.set_password_hash(connection, acting.account.id, hashed)
         # A link that somebody holds would set yet another one.
         setup_links.end_all(connection, acting.account.id)
+        half_logins.end_all(connection, acting.account.id)
         return _changed(connection, ctx, acting, "user.set-password")
 
 
@@ -230,7 +239,10 @@ def renew_tokens(ctx: LoginContext, acting: Acting) -> Tokens:
 
 
 def _check_proof(connection: Transaction, acting: Acting) -> None:
-    if not is_fresh(acting.session.proved_at, database_now(connection), FRESH_MINUTES):
+    # Locked first: whoever ended this session meanwhile is seen, and who would end it now waits.
+    accounts.locked_account(connection, acting.account.id)
+    fresh = is_fresh(acting.session.proved_at, database_now(connection), FRESH_MINUTES)
+    if not fresh or not sessions.exists(connection, acting.session.id):
         raise NotProvedError
 
 

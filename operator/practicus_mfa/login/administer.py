@@ -12,7 +12,7 @@ from practicus_mfa.crypto.password_policy import check_password
 from practicus_mfa.crypto.passwords import hash_password
 from practicus_mfa.errors import UsageError
 from practicus_mfa.login import throttling
-from practicus_mfa.storage import audit, factors, sessions, setup_links, users
+from practicus_mfa.storage import audit, factors, half_logins, sessions, setup_links, users
 from practicus_mfa.storage.engine import Database
 from practicus_mfa.storage.users import NewUser, User
 
@@ -77,6 +77,7 @@ def set_password(db: Database, username: str, password: str, *, actor: str) -> U
         user = users.get(connection, username, lock=True)
         users.set_password_hash(connection, user.id, password_hash)
         setup_links.end_all(connection, user.id)
+        half_logins.end_all(connection, user.id)
         sessions.end_all(connection, user.id)
         throttling.end_password_stop(connection, user.username)
         audit.append(connection, actor, "user.set-password", subject=user.username)

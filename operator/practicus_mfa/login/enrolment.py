@@ -149,12 +149,12 @@ def confirm(
     """
 
     def write(connection: Transaction, key: KeyId) -> Enrolled | WrongFirstCode | AlreadyEnrolled | Expired:
-        found = open_half(connection, ctx, who.token) if isinstance(who, Half) else None
+        found = open_half(connection, ctx, who.token, lock=True) if isinstance(who, Half) else None
         if isinstance(who, Half) and (found is None or found[1].step not in {Step.ENROL, Step.REMEMBER}):
             return Expired()
         account_id = found[1].account.id if found else _acting(who).account.id
         account = accounts.locked_account(connection, account_id)
-        if account is None or not account.is_active:
+        if account is None or not account.is_active or _is_ended(connection, who):
             return Expired()
         if account.enrolled and not _may_replace(connection, who):
             return AlreadyEnrolled()
@@ -188,6 +188,10 @@ class _LostError(Exception):
 def _acting(who: EnrolBy) -> Acting:
     assert isinstance(who, Acting)  # noqa: S101 - the only other kind
     return who
+
+
+def _is_ended(connection: Transaction, who: EnrolBy) -> bool:
+    return isinstance(who, Acting) and not sessions.exists(connection, who.session.id)
 
 
 def _may_replace(connection: Transaction, who: EnrolBy) -> bool:

@@ -70,9 +70,12 @@ def start(
     if not isinstance(answer, RightPassword):
         return answer
     with ctx.db.write() as connection:
-        # Read again: it may have been disabled, or given a factor, while the password was hashed.
-        account = accounts.account(connection, answer.account.id)
+        # Read again: it may have been disabled, or given a factor or another password, while this one was
+        # hashed. Who changes it now waits, and then ends the session that begins here too.
+        account = accounts.locked_account(connection, answer.account.id)
         if account is None or not account.is_active:
+            return WrongCredentials()
+        if accounts.password_hash(connection, account.id) != answer.stored:
             return WrongCredentials()
         return after_password(connection, ctx, account, target=target, client=client)
 
@@ -106,8 +109,8 @@ def check_password(
         _note_failure(ctx, username, account, client)
         return WrongCredentials()
     new_hash = ctx.hashing.run(lambda: hash_password(password)) if needs_rehash(stored) else None
-    _note_success(ctx, account, keys, new_hash)
-    return RightPassword(account=account, stored=stored)
+    _note_success(ctx, account, keys, stored, new_hash)
+    return RightPassword(account=account, stored=new_hash or stored)
 
 
 def _is_right(password: str, stored: str, *, like: str) -> bool:
@@ -124,11 +127,14 @@ def _note_failure(ctx: LoginContext, username: str, account: Account | None, cli
             note_refusal(connection, account, "wrong password", client)
 
 
-def _note_success(ctx: LoginContext, account: Account, keys: tuple[Key, ...], new_hash: str | None) -> None:
+def _note_success(
+    ctx: LoginContext, account: Account, keys: tuple[Key, ...], stored: str, new_hash: str | None
+) -> None:
     with ctx.db.write() as connection:
-        throttling.take_back(connection, keys)
         if new_hash is not None:
-            users.set_password_hash(connection, account.id, new_hash)
+            # Not over a password that was set meanwhile.
+            users.set_password_hash(connection, account.id, new_hash, was=stored)
+        throttling.take_back(connection, keys)
 
 
 def note_refusal(connection: Transaction, account: Account, result: str, client: Client) -> None:
@@ -140,7 +146,7 @@ def note_refusal(connection: Transaction, account: Account, result: str, client:
 def remember(ctx: LoginContext, half_token: str, *, remembered: bool, client: Client) -> LoggedIn | Expired:
     """Take the choice whether to stay logged in, of a user from whom no more is wanted."""
     with ctx.db.write() as connection:
-        found = open_half(connection, ctx, half_token)
+        found = open_half(connection, ctx, half_token, lock=True)
         if found is None or found[1].step not in {Step.REMEMBER, Step.DONE}:
             return Expired()
         return finish(connection, ctx, found, remembered=remembered, factor=False, client=client)

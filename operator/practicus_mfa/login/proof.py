@@ -65,7 +65,7 @@ def prove(
     if not isinstance(answer, RightPassword):
         return answer
     with ctx.db.write() as connection:
-        account = accounts.account(connection, acting.account.id)
+        account = accounts.locked_account(connection, acting.account.id)
         if account is None or not sessions.exists(connection, acting.session.id):
             return Expired()
         factor = wants_code(ctx, account)

@@ -67,7 +67,7 @@ def give_code(
         NotReadyError: This replica may not open factors at the moment.
     """
     with ctx.db.write() as connection:
-        found = open_half(connection, ctx, half_token)
+        found = open_half(connection, ctx, half_token, lock=True)
         if found is None or found[1].step is not Step.CODE:
             return Expired()
         answer = check_code(connection, ctx, found[1].account, code, client)
@@ -81,7 +81,7 @@ def give_recovery_code(
 ) -> LoggedIn | CodeRefused | Expired:
     """Try a recovery code, and log in where it is right. No key is needed."""
     with ctx.db.write() as connection:
-        found = open_half(connection, ctx, half_token)
+        found = open_half(connection, ctx, half_token, lock=True)
         if found is None or found[1].step is not Step.CODE:
             return Expired()
         answer = check_recovery_code(connection, found[1].account, code, client)

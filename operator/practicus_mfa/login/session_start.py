@@ -131,11 +131,19 @@ def half(ctx: LoginContext, half_token: str) -> HalfState | None:
 
 
 def open_half(
-    connection: Transaction, ctx: LoginContext, half_token: str
+    connection: Transaction, ctx: LoginContext, half_token: str, *, lock: bool = False
 ) -> tuple[HalfLogin, HalfState] | None:
-    """Return a half-login and how far it is; ``None`` where there is none, or its user may not log in."""
+    """Return a half-login and how far it is; ``None`` where there is none, or its user may not log in.
+
+    Args:
+        connection: A transaction, a writing one where *lock* is given.
+        ctx: The surroundings.
+        half_token: What the browser holds.
+        lock: Who changes the user waits until the transaction ends, and then ends what began in it.
+    """
     found = half_logins.find(connection, token_hash(half_token))
-    account = None if found is None else accounts.account(connection, found.user_id)
+    read = accounts.locked_account if lock else accounts.account
+    account = None if found is None else read(connection, found.user_id)
     if found is None or account is None or not account.is_active:
         return None
     rules = ctx.rules()

@@ -1,8 +1,9 @@
 """Set-up links: how somebody without a password gets one.
 
 They are for the first administrator, an invited user, or who forgot the password; no e-mail is needed, a
-person hands the link over. It is good once and for a day. Looking at it uses nothing up (mail programs look
-at links), setting the password does. It stands in for the old password alone: who has MFA is asked for a code.
+person hands the link over. It is good once and for a day. Looking at it uses nothing up (mail programs
+look at links), setting the password does. It stands in for the old password alone: who has MFA is asked for
+a code.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from practicus_mfa.crypto.passwords import hash_password
 from practicus_mfa.login import throttling
 from practicus_mfa.login.context import Client, LoginContext
 from practicus_mfa.login.session_start import Continue, Expired, LoggedIn, after_password
-from practicus_mfa.storage import accounts, audit, sessions, setup_links, users
+from practicus_mfa.storage import accounts, audit, half_logins, sessions, setup_links, users
 from practicus_mfa.storage.engine import Database, database_now
 from practicus_mfa.storage.setup_links import SetupLink
 
@@ -60,17 +61,20 @@ def use(ctx: LoginContext, token: str, *, password: str, client: Client) -> Cont
         PasswordRefusedError: It is too short, too long or common; the link stays good.
         BusyError: Too many log-ins are under way.
     """
-    if look(ctx, token) is None:
+    link = look(ctx, token)
+    if link is None:
         # Asked before the hash is made: guessing links must not cost the service anything.
         return Expired()
     checked = check_password(password)
     hashed = ctx.hashing.run(lambda: hash_password(checked))
     with ctx.db.write() as connection:
-        user_id = setup_links.use(connection, token_hash(token))
-        account = None if user_id is None else accounts.locked_account(connection, user_id)
-        if account is None or not account.is_active:
+        # The user first, as everybody does: else two would wait for each other.
+        account = accounts.locked_account(connection, link.user_id)
+        used = setup_links.use(connection, token_hash(token))
+        if used is None or account is None or not account.is_active:
             return Expired()
         users.set_password_hash(connection, account.id, hashed)
+        half_logins.end_all(connection, account.id)
         sessions.end_all(connection, account.id)
         throttling.end_password_stop(connection, account.username)
         audit.append(

@@ -94,6 +94,12 @@ def account_named(connection: Connection, username: str) -> tuple[Account, str] 
     return None if row is None else (to_account(row), row["password_hash"])
 
 
+def password_hash(connection: Connection, user_id: int) -> str:
+    """Return a user's password hash, '' where there is no such user, or no password."""
+    query = select(users.c.password_hash).where(users.c.id == user_id)
+    return connection.execute(query).scalar_one_or_none() or ""
+
+
 def _query(connection: Connection) -> Select[Any]:
     return select(*account_columns(connection)).select_from(users)
 

@@ -49,6 +49,11 @@ def end(connection: Connection, half_login_id: int) -> bool:
     return ended.first() is not None
 
 
+def end_all(connection: Connection, user_id: int) -> None:
+    """End a user's half-logins: the password that they began with is no more."""
+    connection.execute(delete(half_logins).where(half_logins.c.user_id == user_id))
+
+
 def delete_expired(connection: Connection) -> int:
     """Delete what has expired; return how many."""
     return expiry.delete_expired(connection, half_logins)

@@ -167,9 +167,21 @@ def taken(connection: Connection, keys: Sequence[str]) -> Iterator[str]:
         ).scalars()
 
 
-def set_password_hash(connection: Connection, user_id: int, password_hash: str) -> None:
-    """Replace a user's password hash; an empty one means that no password is accepted."""
-    connection.execute(update(users).where(users.c.id == user_id).values(password_hash=password_hash))
+def set_password_hash(
+    connection: Connection, user_id: int, password_hash: str, *, was: str | None = None
+) -> None:
+    """Replace a user's password hash; an empty one means that no password is accepted.
+
+    Args:
+        connection: A writing transaction.
+        user_id: The user.
+        password_hash: The new hash.
+        was: Replace this hash only; another one stays.
+    """
+    change = update(users).where(users.c.id == user_id)
+    if was is not None:
+        change = change.where(users.c.password_hash == was)
+    connection.execute(change.values(password_hash=password_hash))
 
 
 def set_active(connection: Connection, user_id: int, *, active: bool) -> bool:
