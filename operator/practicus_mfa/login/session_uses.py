@@ -39,10 +39,11 @@ def writer(db: Database) -> WriteUses:
 
     def write(last_uses: Mapping[int, datetime], deadlines: Mapping[int, datetime]) -> None:
         with db.write() as connection:
-            if last_uses:
-                sessions.touch(connection, last_uses)
+            # Users before sessions, as everybody locks them: else two would wait for each other.
             for user_id, at in sorted(deadlines.items()):
                 accounts.set_enrol_by(connection, user_id, at)
+            if last_uses:
+                sessions.touch(connection, last_uses)
 
     return write
 
