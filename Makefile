@@ -51,7 +51,7 @@ imports: $(DEV) ## which part may import which (import-linter)
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: tests
-tests: $(DEV) postgresql kubernetes ## unit, property, integration and cluster tests in one run
+tests: $(DEV) postgresql chromium kubernetes ## unit, property, integration, browser and cluster tests in one run
 	$(PYTEST) $(PARALLEL) $(ARGS)
 
 .PHONY: unit
@@ -66,6 +66,11 @@ property: $(DEV) ## what holds for all input (Hypothesis)
 integration: $(DEV) postgresql ## with SQLite and a PostgreSQL server of the tests' own
 	$(PYTEST) tests/integration $(PARALLEL) $(ARGS)
 
+.PHONY: browser
+# One after the other: a browser is company enough for the service and its database.
+browser: $(DEV) postgresql chromium ## the login service's pages in Chromium
+	$(PYTEST) tests/browser $(ARGS)
+
 .PHONY: chart
 chart: $(DEV) kubernetes ## the chart, rendered by Helm 3 and 4
 	$(PYTEST) tests/chart $(PARALLEL) $(ARGS)
@@ -75,7 +80,7 @@ cluster: $(DEV) postgresql kubernetes ## on a real Kubernetes of the tests' own
 	$(PYTEST) tests/cluster $(PARALLEL) $(ARGS)
 
 .PHONY: cover
-cover: $(DEV) postgresql kubernetes ## the same tests, measured: core and crypto must be covered to the last branch
+cover: $(DEV) postgresql chromium kubernetes ## the same tests, measured: core and crypto must be covered to the last branch
 	$(PYTEST) $(PARALLEL) --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report
 	$(BIN)/coverage report --include='$(WHOLE)' --fail-under=100
@@ -97,6 +102,10 @@ fuzz: $(DEV) ## 100,000 made-up requests to the login service (half an hour)
 .PHONY: postgresql
 postgresql: $(DEV)
 	@$(BIN)/python -m tests.support.postgres_programs
+
+.PHONY: chromium
+chromium: $(DEV)
+	@$(BIN)/python -m tests.support.chromium_programs
 
 .PHONY: kubernetes
 kubernetes: $(DEV)

@@ -173,7 +173,9 @@ def _expired_form(opened: Page, visit: Visit, form: Mapping[str, str]) -> Respon
         return visit.go(opened.again)
     kept = {name: form[name] for name in ("rd", "username") if name in form}
     response = opened.show(replace(visit, form={**kept, "expired": "1"}))
-    response.status_code = 403
+    if response.status_code == 200:
+        # What leads elsewhere must go on leading there.
+        response.status_code = 403
     return response
 
 
