@@ -104,6 +104,8 @@ class Installation:
         """The platform, running, its first status published; ended at the end if it still runs."""
         self.folder.status.unlink(missing_ok=True)
         command = [*PROGRAM, "up", "--values", str(self.values_file), "--data-dir", str(self.folder.root)]
+        # Most tests hold leases of their own, and none needs the page.
+        command.append("--no-login")
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT
         )

@@ -13,13 +13,17 @@ from typing import Final
 from practicus_mfa.errors import RetryableError
 from practicus_mfa.storage import attempts, devices, half_logins, pending_factors, sessions, setup_links
 from practicus_mfa.storage.engine import Database
+from practicus_mfa.storage.expiry import AT_ONCE
 from practicus_mfa.storage.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS: Final = 60.0
 
-Task = tuple[str, Callable[[Transaction], int | None]]
+MORE_SECONDS: Final = 1.0
+"""Seconds until the next time where more is over than is deleted at once."""
+
+Task = tuple[str, Callable[[Transaction], int]]
 
 TASKS: Final[Sequence[Task]] = (
     ("sessions", sessions.delete_expired),
@@ -41,6 +45,7 @@ class Housekeeping:
 
     def step(self) -> float:
         """Delete what is over; return the seconds until the next time."""
+        pause = PAUSE_SECONDS
         for name, delete in self._tasks:
             try:
                 # One transaction each: on SQLite it keeps everybody else from writing.
@@ -51,4 +56,6 @@ class Housekeeping:
                 break
             if count:
                 log.debug("%d %s were over", count, name)
-        return PAUSE_SECONDS
+            if count >= AT_ONCE:
+                pause = MORE_SECONDS
+        return pause

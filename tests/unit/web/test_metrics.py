@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from prometheus_client import generate_latest
 
-from practicus_mfa.web.metrics import VERIFY_SECONDS, LoginMetrics
+from practicus_mfa.web.metrics import LOGIN_RESULTS, VERIFY_SECONDS, LoginMetrics
 
 
 def lines(metrics: LoginMetrics) -> list[str]:
@@ -54,3 +57,13 @@ def test_durations_of_forward_auth_make_a_histogram() -> None:
     ]
     total = next(line for line in found if line.startswith(f"{name}_sum"))
     assert float(total.split()[1]) == VERIFY_SECONDS[0] + 0.0004 + 7.0
+
+
+def test_the_reference_names_every_metric_and_no_other() -> None:
+    reference = (Path(__file__).parents[3] / "docs" / "reference" / "metrics.md").read_text("utf-8")
+    ours = reference.partition("## The login service")[2].partition("## Useful questions")[0]
+    named = set(re.findall(r"^\| `(practicus_mfa_\w+)`", ours, re.MULTILINE))
+    collected = list(LoginMetrics().registry.collect())
+    counters = {f"{each.name}_total" for each in collected if each.type == "counter"}
+    assert named == counters | {each.name for each in collected if each.type != "counter"}
+    assert re.findall(r"^\| `([a-z_]+)` \|", ours, re.MULTILINE)[-len(LOGIN_RESULTS) :] == [*LOGIN_RESULTS]
