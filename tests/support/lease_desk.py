@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from practicus_mfa.core.keyring import KeyId, Keyring, KeyState
 from practicus_mfa.crypto.tokens import seal_canary
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from practicus_mfa.crypto.keys import FernetKey, HeldKeys
+
+Outcome = TypeVar("Outcome")
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -56,6 +58,7 @@ class LeaseDesk:
     def __init__(self, seconds: Seconds) -> None:
         self._seconds = seconds
         self.away = False
+        # Seconds until a question arrives, and again until its answer does.
         self.takes = 0.0
         self.write_key: KeyId | None = None
         self.live: dict[KeyId, str] = {}
@@ -78,11 +81,11 @@ class LeaseDesk:
 
     def register(self, key_ids: Iterable[KeyId]) -> Registered | CannotReadWriteKey:
         self._reached("register")
-        return self._given(frozenset(key_ids))
+        return self._answered(self._given(frozenset(key_ids)))
 
     def renew(self) -> Registered | CannotReadWriteKey | Expired:
         self._reached("renew")
-        return Expired() if self.counted is None else self._given(self.key_ids)
+        return self._answered(Expired() if self.counted is None else self._given(self.key_ids))
 
     def withdraw(self) -> None:
         self._reached("withdraw")
@@ -95,6 +98,10 @@ class LeaseDesk:
         self.key_ids = key_ids
         self.expires = self._seconds.now + LEASE.total_seconds()
         return Registered(self.write_key, BEGINNING + timedelta(seconds=self.expires))
+
+    def _answered(self, outcome: Outcome) -> Outcome:
+        self._seconds.now += self.takes
+        return outcome
 
     def _reached(self, what: str) -> None:
         self.asked.append(what)

@@ -1,12 +1,11 @@
 """Where a log-in replica finds the keyring: a file, alone or in the folder that a Secret is mounted as.
 
 Only the reconciler writes it. A mounted Secret changes by its folder's link ``..data`` leading elsewhere, so
-what is compared is where the name leads, and what lies there.
+what is compared is the file that the name leads to.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -50,13 +49,12 @@ class KeyringFile:
         return self.path / ENTRY if self.path.is_dir() else self.path
 
     def stamp(self) -> object:
-        """Return where the file is and how it was changed last, ``None`` where it can't be looked at."""
+        """Return which file it is and how it was changed last, ``None`` where it can't be looked at."""
         try:
-            real = os.path.realpath(self._file, strict=True)
-            found = os.stat(real)  # noqa: PTH116 - what was just resolved
+            found = self._file.stat()
         except OSError:
             return None
-        return real, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
     def load(self) -> tuple[Keyring, HeldKeys]:
         """Return the keyring and its keys.

@@ -112,6 +112,15 @@ def test_a_promotion_while_the_lease_was_lost_leaves_it_without_keys(replica: Re
     assert replica.desk.counted is None
 
 
+def test_who_is_not_counted_any_more_uses_no_key(replica: Replica) -> None:
+    replica.reader.step()
+    # No promotion does that while a lease lives; whoever changes the row by hand does.
+    replica.desk.let_write(NEW)
+    replica.pass_time(RENEWAL_SECONDS + 0.5)
+    assert replica.desk.counted is None
+    assert not replica.ready()
+
+
 def test_the_database_away_keys_are_used_as_long_as_the_lease_lives(replica: Replica) -> None:
     replica.reader.step()
     replica.desk.away = True
