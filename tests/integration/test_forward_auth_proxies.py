@@ -253,15 +253,5 @@ def test_a_session_that_ends_counts_no_more(proxy: ProxySite, site: ForwardAuthS
     user = logged_in(site.db, NewUser(username=f"eve{proxy.port}"))
     assert seen(proxy.ask("/", host=OPEN, headers=[user.cookie]))
     with site.db.write() as connection:
-        assert sessions.end_all(connection, _user_of(site, user.id)) == 1
+        assert sessions.end_all(connection, user.user_id) == 1
     until(lambda: proxy.ask("/", host=OPEN, headers=[user.cookie]).status == 401, "the session's end")
-
-
-def _user_of(site: ForwardAuthSite, session_id: int) -> int:
-    from sqlalchemy import select
-
-    from practicus_mfa.storage import schema
-
-    with site.db.read() as connection:
-        query = select(schema.sessions.c.user_id).where(schema.sessions.c.id == session_id)
-        return int(connection.execute(query).scalar_one())

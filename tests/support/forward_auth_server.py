@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from starlette.concurrency import run_in_threadpool
+
+from practicus_mfa.clock import utc_now
+from practicus_mfa.core.login.rules import LoginRules
 from practicus_mfa.core.parse.login import login_config
+from practicus_mfa.errors import NotReadyError, RetryableError
+from practicus_mfa.login import log_in
+from practicus_mfa.login.context import Client, LoginContext
+from practicus_mfa.login.hashing import Hashing
 from practicus_mfa.login.session_cache import SessionCache
 from practicus_mfa.login.session_reading import SessionReader
 from practicus_mfa.login.session_uses import SessionUses, writer
@@ -23,7 +33,9 @@ from practicus_mfa.web.metrics import LoginMetrics
 from practicus_mfa.web.serve import HttpServer
 
 if TYPE_CHECKING:
-    from practicus_mfa.web.forward_auth import Message, Receive, Scope, Send
+    from practicus_mfa.crypto.keys import HeldKeys
+    from practicus_mfa.web.forward_auth import Receive, Scope, Send
+    from practicus_mfa.web.proxy_answers import Message
 
 
 @dataclass(frozen=True)
@@ -74,8 +86,24 @@ async def serve(order: Order, port_file: Path) -> None:
     cache = SessionCache(SessionReader(db), uses, grace_seconds=config.outage_grace_seconds)
     forward_auth = ForwardAuth(log_in_page, cache, config, observe=LoginMetrics().verify_seconds)
 
+    ctx = LoginContext(
+        db=connect(order.url),
+        keys=_no_keys,
+        rules=LoginRules,
+        clock=utc_now,
+        hashing=Hashing(),
+        config=config,
+    )
+
+    def log_in_wrongly() -> None:
+        client = Client(address=f"203.0.113.{secrets.randbelow(255)}")
+        with suppress(RetryableError):
+            log_in.start(ctx, username=secrets.token_hex(4), password="wrong", target="", client=client)
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        answer = bare if scope["path"] == "/bare" else forward_auth
+        if scope["path"] == "/wrong":
+            await run_in_threadpool(log_in_wrongly)
+        answer = bare if scope["path"] in {"/bare", "/wrong"} else forward_auth
         await answer(scope, receive, send)
 
     server = HttpServer(app, ("127.0.0.1", 0), None)
@@ -88,6 +116,10 @@ async def serve(order: Order, port_file: Path) -> None:
     partial.rename(port_file)
     await serving
     sweeping.cancel()
+
+
+def _no_keys() -> HeldKeys:
+    raise NotReadyError("There are no keys here.", remedy="-")
 
 
 async def _listens(port: int) -> bool:

@@ -42,9 +42,10 @@ LOGIN: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class LoggedInUser:
-    """A session's tokens."""
+    """A user's session, and its tokens."""
 
     id: int
+    user_id: int
     session: str
     verify: str
 
@@ -94,7 +95,7 @@ def logged_in(db: Database, new: NewUser, *names: str) -> LoggedInUser:
                 second_factor_at=now,
             ),
         )
-    return LoggedInUser(stored.id, session, verify)
+    return LoggedInUser(stored.id, user.id, session, verify)
 
 
 @contextmanager

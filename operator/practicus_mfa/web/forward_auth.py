@@ -16,13 +16,10 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
 from urllib.parse import quote
 
 from practicus_mfa.clock import Steady, steady_seconds
-from practicus_mfa.core.login.access import allowed, clean_path
-from practicus_mfa.core.login.address import trusts
 from practicus_mfa.core.login.config import LoginConfig
 from practicus_mfa.core.login.redirect import is_ours, safe_target
 from practicus_mfa.core.login.session import Valid
@@ -30,7 +27,6 @@ from practicus_mfa.crypto.opaque import token_hash
 from practicus_mfa.errors import MfaError
 from practicus_mfa.login.session_cache import CachedSession, SessionCache
 from practicus_mfa.web.cookies import Cookies
-from practicus_mfa.web.identity_headers import identity_headers
 from practicus_mfa.web.original_request import (
     Original,
     Proxy,
@@ -38,11 +34,13 @@ from practicus_mfa.web.original_request import (
     proxy_of,
     wants_page,
 )
+from practicus_mfa.web.path_rules import PathRules
+from practicus_mfa.web.proxy_answers import Answer, Message, let_in, refused, text
+from practicus_mfa.web.trusted_peers import TrustedPeers
 
 log = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -50,20 +48,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 RETRY_SECONDS: Final = 5
 """What is told to whoever asked while the database is away."""
 
-_TOLD_AGAIN_SECONDS: Final = 60.0
-"""Between two lines in the log about peers that aren't trusted."""
-
 _MOST_COOKIES: Final = 4
 """Cookies of our names in one request that are looked at; a browser sends two at most."""
-
-_MOST_PEERS: Final = 1_000
-
-_PLAIN: Final = [
-    (b"content-type", b"text/plain; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-]
-_NO_BODY: Final[Message] = {"type": "http.response.body", "body": b""}
 
 
 class ForwardAuth:
@@ -92,7 +78,8 @@ class ForwardAuth:
         self._config = config
         self._observe = observe
         self._steady = steady
-        self._peers = _Peers(config.trusted_proxies, steady)
+        self._paths = PathRules(config.access)
+        self._peers = TrustedPeers(config.trusted_proxies, steady)
         cookies = Cookies(config)
         self._session_cookie, verify_cookie = cookies.session.encode(), cookies.verify.encode()
         # Only what has the form of a token; the database needn't be asked about anything else.
@@ -110,17 +97,17 @@ class ForwardAuth:
         await send(body)
         self._observe(self._steady() - began)
 
-    async def _answer(self, proxy: Proxy, scope: Scope) -> tuple[Message, Message]:
+    async def _answer(self, proxy: Proxy, scope: Scope) -> Answer:
         if not self._peers.trusts(scope["client"]):
-            return _refused("Only proxies in login.trustedProxies may ask here.")
+            return refused("Only proxies in login.trustedProxies may ask here.")
         config, original = self._config, original_request(proxy, scope)
         if original is None:
-            return _refused("The proxy does not say in the documented way which page was asked for.")
+            return refused("The proxy does not say in the documented way which page was asked for.")
         if not is_ours(original.host, cookie_domain=config.cookie_domain, login_host=config.host):
-            return _refused(self._not_ours(original.host))
-        path = clean_path(original.target)
+            return refused(self._not_ours(original.host))
+        path = self._paths.clean(original.target.partition("?")[0])
         if path is None:
-            return _refused("This address has a path that can't be judged, so it is refused.")
+            return refused("This address has a path that can't be judged, so it is refused.")
         try:
             cached = await self._session(original.cookies)
         except MfaError as error:
@@ -128,9 +115,9 @@ class ForwardAuth:
             return self._unavailable(proxy, original, scope)
         if cached is None:
             return self._logged_out(proxy, original, scope)
-        if not allowed(config.access, cached.account.groups, original.host, path):
-            return _refused(f"You are logged in, and may not go to this page of {original.host}.")
-        return _let_in(cached), _NO_BODY
+        if not self._paths.allowed(cached.account.groups, original.host, path):
+            return refused(f"You are logged in, and may not go to this page of {original.host}.")
+        return let_in(cached)
 
     async def _session(self, cookies: bytes) -> CachedSession | None:
         """Return the session of a request's cookies if it is worth something.
@@ -181,72 +168,18 @@ class ForwardAuth:
         )
         return f"{config.origin}/login" + (f"?rd={quote(target, safe='')}" if target else "")
 
-    def _logged_out(self, proxy: Proxy, original: Original, scope: Scope) -> tuple[Message, Message]:
+    def _logged_out(self, proxy: Proxy, original: Original, scope: Scope) -> Answer:
         if not wants_page(scope["headers"]):
-            return _text(401, "You are not logged in.")
+            return text(401, "You are not logged in.")
         url = self._login_url(original).encode("ascii")
         if proxy is Proxy.NGINX:
-            return _text(401, "You are not logged in.", (b"x-login-url", url))
+            return text(401, "You are not logged in.", (b"x-login-url", url))
         status = 302 if original.method in {"GET", "HEAD"} else 303
-        return _text(status, "You are not logged in.", (b"location", url))
+        return text(status, "You are not logged in.", (b"location", url))
 
-    def _unavailable(self, proxy: Proxy, original: Original, scope: Scope) -> tuple[Message, Message]:
+    def _unavailable(self, proxy: Proxy, original: Original, scope: Scope) -> Answer:
         if proxy is Proxy.NGINX:
             # It makes an error 500 of anything else; the page to log in says what is the matter.
             return self._logged_out(proxy, original, scope)
         retry = (b"retry-after", b"%d" % RETRY_SECONDS)
-        return _text(503, "Log-ins can't be checked at the moment. Try again in a few seconds.", retry)
-
-
-class _Peers:
-    """Who may ask."""
-
-    def __init__(self, trusted: tuple[IPv4Network | IPv6Network, ...], steady: Steady) -> None:
-        self._networks = trusted
-        self._steady = steady
-        self._known: dict[str, bool] = {}
-        self._told_at: float | None = None
-
-    def trusts(self, client: tuple[str, int] | None) -> bool:
-        peer = "" if client is None else client[0]
-        trusted = self._known.get(peer)
-        if trusted is None:
-            if len(self._known) >= _MOST_PEERS:
-                self._known.clear()
-            trusted = self._known[peer] = trusts(peer, self._networks)
-        if not trusted:
-            self._tell(peer)
-        return trusted
-
-    def _tell(self, peer: str) -> None:
-        now = self._steady()
-        if self._told_at is None or now - self._told_at >= _TOLD_AGAIN_SECONDS:
-            self._told_at = now
-            log.warning("forward-auth was asked by %s, which is not in login.trustedProxies: refused", peer)
-
-
-def _let_in(cached: CachedSession) -> Message:
-    start = cached.front
-    if start is None:
-        headers = [
-            *identity_headers(cached.account),
-            (b"cache-control", b"no-store"),
-            (b"content-length", b"0"),
-        ]
-        start = cached.front = {"type": "http.response.start", "status": 200, "headers": headers}
-    return start  # type: ignore[return-value]  # nobody else keeps anything there
-
-
-def _refused(reason: str) -> tuple[Message, Message]:
-    # nginx shows no body of ours; the documented configuration shows this header.
-    return _text(403, reason, (b"x-refusal", reason.encode("ascii")))
-
-
-def _text(status: int, text: str, *headers: tuple[bytes, bytes]) -> tuple[Message, Message]:
-    body = text.encode() + b"\n"
-    start = {
-        "type": "http.response.start",
-        "status": status,
-        "headers": [*_PLAIN, (b"content-length", b"%d" % len(body)), *headers],
-    }
-    return start, {"type": "http.response.body", "body": body}
+        return text(503, "Log-ins can't be checked at the moment. Try again in a few seconds.", retry)

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 Headers = Iterable[tuple[bytes, bytes]]
 Scope = Mapping[str, Any]
@@ -45,9 +44,8 @@ _AUTHORITY: Final = re.compile(rb"((?:[a-z0-9_-]+\.)*[a-z0-9_-]+)\.?(:[0-9]{1,5}
 _PRINTABLE: Final = re.compile(rb"[!-~]*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Original:
-    """A request that a proxy has to decide about.
+class Original(NamedTuple):
+    """A request that a proxy has to decide about; a tuple, for one is made for each request.
 
     Attributes:
         host: In small letters, without a port.

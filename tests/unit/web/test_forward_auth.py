@@ -16,7 +16,8 @@ from practicus_mfa.core.login.account import Account
 from practicus_mfa.core.login.config import LoginConfig
 from practicus_mfa.core.login.rules import LoginRules
 from practicus_mfa.core.policy import MfaRules
-from practicus_mfa.web.forward_auth import ForwardAuth, Message, Receive, Scope, Send
+from practicus_mfa.web.forward_auth import ForwardAuth, Receive, Scope, Send
+from practicus_mfa.web.proxy_answers import Message
 from tests.support.sessions_read import ADA, AWAY, KEY, TOKEN, VERIFY_KEY, VERIFY_TOKEN, ReadWorld, session_of
 
 PROXY: Final = "10.0.0.7"
