@@ -159,7 +159,9 @@ class ForwardAuth:
 
     def _login_url(self, original: Original) -> str:
         config = self._config
-        wanted = f"{'http' if config.insecure else 'https'}://{original.host}{original.port}{original.target}"
+        scheme, usual = ("http", ":80") if config.insecure else ("https", ":443")
+        port = "" if original.port == usual else original.port
+        wanted = f"{scheme}://{original.host}{port}{original.target}"
         target = safe_target(
             wanted,
             login_origin=config.origin,

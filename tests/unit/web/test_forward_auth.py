@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from typing import Any, Final
+from urllib.parse import quote
 
 import pytest
 
@@ -410,6 +411,13 @@ def test_where_one_cookie_can_not_be_judged_another_may_do() -> None:
     front.world.fault = AWAY
     both = {"cookie": f"{SESSION['cookie']}; {VERIFY['cookie']}"}
     assert front.nginx(both).status == 200
+
+
+@pytest.mark.parametrize(("port", "kept"), [(":443", ""), (":80", ":80"), (":8443", ":8443"), ("", "")])
+def test_the_way_back_names_a_port_where_it_is_not_the_usual_one(port: str, kept: str) -> None:
+    answer = Front().nginx(PAGE, url=f"https://app.example.com{port}/")
+    back = quote(f"https://app.example.com{kept}/", safe="")
+    assert answer.headers["x-login-url"] == f"https://login.example.com/login?rd={back}"
 
 
 def test_a_way_back_that_is_too_long_is_left_out() -> None:
