@@ -15,7 +15,7 @@ from io import BytesIO
 from typing import Final
 
 from babel import Locale
-from babel.dates import format_datetime
+from babel.dates import format_date, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -38,7 +38,8 @@ class Language:
 
     def moment(self, at: datetime) -> str:
         """Return a point in time; in UTC, since without a script nobody tells us where the reader is."""
-        return f"{format_datetime(at, 'medium', tzinfo=UTC, locale=self.locale)} UTC"
+        time = format_time(at, "short", tzinfo=UTC, locale=self.locale)
+        return f"{format_date(at.astimezone(UTC), locale=self.locale)} {time} UTC"
 
 
 @cache
