@@ -223,6 +223,11 @@ class Browser:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.request("POST", path, data=data, headers={**ours, **given})
 
+    def send(self, path: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        """Post any bytes."""
+        given = {**self.headers, "Sec-Fetch-Site": "same-origin", **headers}
+        return self.web.runner.run(self._client.post(path, content=body, headers=given))
+
     def submit(
         self, page: httpx.Response, action: str, *, button: tuple[str, str] | None = None, **typed: str
     ) -> httpx.Response:
