@@ -110,8 +110,8 @@ def test_turkish_has_a_singular_and_a_plural(number: int, what: str) -> None:
 
 def test_a_moment_is_written_as_the_language_does_and_says_its_zone() -> None:
     at = datetime(2026, 6, 1, 12, 30, tzinfo=UTC)
-    assert languages()["tr"].moment(at) == "1 Haz 2026 12:30:00 UTC"
-    assert languages()["en"].moment(at).replace("\u202f", " ") == "Jun 1, 2026, 12:30:00 PM UTC"
+    assert languages()["tr"].moment(at) == "1 Haz 2026 12:30 UTC"
+    assert languages()["en"].moment(at).replace("\u202f", " ") == "Jun 1, 2026 12:30 PM UTC"
 
 
 @pytest.mark.parametrize(

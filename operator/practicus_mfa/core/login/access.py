@@ -20,8 +20,8 @@ _AMBIGUOUS: Final = re.compile(r"%(?:2f|5c)|[^!-~]|[\\#]", re.IGNORECASE)
 """An encoded slash is a slash to some servers and a letter to others; likewise the backslash. The rest has no
 place in a request: browsers encode it, or keep it to themselves."""
 
-_CODED_AGAIN: Final = re.compile(r"%(?:[01][0-9a-f]|2[ef5]|3b|5c|7f)", re.IGNORECASE)
-"""What a server that decodes twice would take for a separator, a dot, or the start of one more code."""
+_CODED_AGAIN: Final = re.compile(r"%[0-9a-f]{2}", re.IGNORECASE)
+"""What a server that decodes twice would read as something else, be it a slash or a letter of a rule's path."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BAD_CODE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
