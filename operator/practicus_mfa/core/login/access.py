@@ -21,7 +21,7 @@ _AMBIGUOUS: Final = re.compile(r"%(?:2f|5c)|[^!-~]|[\\#]", re.IGNORECASE)
 place in a request: browsers encode it, or keep it to themselves."""
 
 _CODED_AGAIN: Final = re.compile(r"%[0-9a-f]{2}", re.IGNORECASE)
-"""What a server that decodes twice would read as something else, be it a slash or a letter of a rule's path."""
+"""What a server that decodes twice would read as something else: a slash, or a letter of a rule's path."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BAD_CODE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
