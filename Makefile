@@ -27,6 +27,10 @@ MAKEFLAGS += --no-print-directory
 demo: $(RUN) ## show a key rotation for 1,500 users, and the log-in page, in ./demo-data
 	@$(BIN)/practicus-mfa demo run --data-dir $(DEMO_DATA)
 
+.PHONY: screenshots
+screenshots: $(DEV) postgresql chromium ## take the pictures in docs/img/login anew
+	$(BIN)/python -m tools.screenshots docs/img/login
+
 .PHONY: picture
 picture: $(DEV) ## record docs/img/demo.svg anew
 	$(BIN)/python tools/picture.py docs/img/demo.svg 2>/dev/null

@@ -109,9 +109,15 @@ def watched(context: BrowserContext) -> Iterator[None]:
 def give_password(page: Page, person: Person, *, path: str = "/login", password: str = "") -> None:
     """Type name and password."""
     page.goto(path)
-    page.get_by_label("User name").fill(person.username)
-    page.get_by_label("Password").fill(password or person.password)
-    press(page, "Log in")
+    page.locator("#username").fill(person.username)
+    page.locator("#password").fill(password or person.password)
+    submit(page)
+
+
+def submit(page: Page) -> None:
+    """Press the first button of the page's form, and wait for the page that it leads to."""
+    with page.expect_navigation():
+        page.locator("main form button[type=submit]").first.click()
 
 
 def press(page: Page, name: str, *, within: str = "main") -> None:
@@ -133,18 +139,18 @@ def give_code(page: Page, code: str, *, remember: bool = False) -> None:
     """Type a code where one is asked for."""
     page.locator("#code").fill(code)
     if remember:
-        page.get_by_label("Stay logged in").check()
-    with page.expect_navigation():
-        page.locator("main form button[type=submit]").click()
+        page.locator("#remember").check()
+    submit(page)
 
 
 def log_in(page: Page, person: Person, *, path: str = "/login", remember: bool = False) -> None:
     """Log in all the way."""
     give_password(page, person, path=path)
-    if person.secret:
+    if path_of(page) == "/login/totp":
         give_code(page, person.code(), remember=remember)
-    elif page.url.endswith("/login/remember"):
-        press(page, "Yes, stay logged in" if remember else "No, only for now")
+    elif path_of(page) == "/login/remember":
+        with page.expect_navigation():
+            page.locator(f"button[name=remember][value={'yes' if remember else 'no'}]").click()
 
 
 def path_of(page: Page) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,9 @@ from practicus_mfa.clock import utc_now
 from practicus_mfa.login import setup_link
 from practicus_mfa.login.administer import create_user
 from practicus_mfa.login.enrol import enrol
-from practicus_mfa.storage import schema
+from practicus_mfa.storage import schema, sessions
+from practicus_mfa.storage.engine import database_now
+from practicus_mfa.storage.sessions import NewSession
 from practicus_mfa.storage.users import NewUser
 from tests.support.installation import secret_of
 from tests.support.people import PASSWORD
@@ -30,7 +33,9 @@ DEFAULT_RULES: Final[dict[str, dict[str, Any]]] = {
     "rememberMe": {"enabled": True, "days": 30, "disabledForSysAdmins": False},
 }
 
-_numbers = itertools.count(1)
+_NAMES: Final = ("ada", "grace", "alan", "barbara", "edsger", "radia", "donald", "frances", "niklaus", "jean")
+
+_numbers = itertools.count()
 
 
 @dataclass
@@ -77,7 +82,8 @@ class LoginPeople:
 
     def add(self, *, enrolled: bool = True, **values: bool | str) -> Person:
         """Create a user with a password, and with MFA where *enrolled*."""
-        name = f"ada{next(_numbers)}"
+        turn, at = divmod(next(_numbers), len(_NAMES))
+        name = f"{_NAMES[at]}{turn or ''}"
         new = NewUser(username=name, **values)  # type: ignore[arg-type]
         create_user(self.db, new, password=PASSWORD, actor="test")
         if not enrolled:
@@ -85,6 +91,23 @@ class LoginPeople:
         secret, held = secret_of(name), self.site.installation.keyring()[1]
         enrol(self.db, name, secret, keys=held, clock=utc_now, actor="test")
         return Person(name, secret=base64.b32encode(secret).decode())
+
+    def add_session(self, person: Person, *, user_agent: str, address: str) -> None:
+        """Have a user be logged in somewhere else."""
+        with self.db.write() as connection:
+            now = database_now(connection)
+            new = NewSession(
+                user_id=self.id_of(person),
+                token_hash=secrets.token_bytes(32),
+                verify_hash=None,
+                remembered=True,
+                expires_at=now + timedelta(days=30),
+                proved_at=now,
+                second_factor_at=now,
+                address=address,
+                user_agent=user_agent,
+            )
+            sessions.create(connection, new)
 
     def setup_path(self, person: Person) -> str:
         """Return the path of a new set-up link."""

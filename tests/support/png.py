@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -49,26 +50,30 @@ def read_png(png: bytes) -> Picture:
 
 
 def small_png(picture: Picture) -> bytes:
-    """Return a picture of few colours as a PNG with a palette; others keep their channels."""
+    """Return a picture as a PNG with a palette: of its commonest colours, where it has too many."""
     step = picture.channels
     colours = [picture.pixels[at : at + 3] for at in range(0, len(picture.pixels), step)]
-    palette = sorted(set(colours))
-    if len(palette) <= _MOST_COLOURS:
-        number = {colour: at for at, colour in enumerate(palette)}
-        rows, kind, stride = bytes(number[colour] for colour in colours), 3, picture.width
-    else:
-        palette, rows, kind, stride = [], b"".join(colours), 2, picture.width * 3
-    lines = (b"\0" + rows[at : at + stride] for at in range(0, len(rows), stride))
-    header = struct.pack(">IIBBBBB", picture.width, picture.height, 8, kind, 0, 0, 0)
+    common = [colour for colour, _ in Counter(colours).most_common()]
+    palette = common[:_MOST_COLOURS]
+    number = {colour: at for at, colour in enumerate(palette)}
+    # What is left are the rare shades on the edges of letters.
+    for colour in common[_MOST_COLOURS:]:
+        number[colour] = min(range(_MOST_COLOURS), key=lambda at: _distance(palette[at], colour))
+    rows = bytes([number[colour] for colour in colours])
+    lines = (b"\0" + rows[at : at + picture.width] for at in range(0, len(rows), picture.width))
     return b"".join(
         [
             _SIGNATURE,
-            _chunk(b"IHDR", header),
-            *([_chunk(b"PLTE", b"".join(palette))] if palette else []),
+            _chunk(b"IHDR", struct.pack(">IIBBBBB", picture.width, picture.height, 8, 3, 0, 0, 0)),
+            _chunk(b"PLTE", b"".join(palette)),
             _chunk(b"IDAT", zlib.compress(b"".join(lines), 9)),
             _chunk(b"IEND", b""),
         ]
     )
+
+
+def _distance(one: bytes, other: bytes) -> int:
+    return sum((first - second) ** 2 for first, second in zip(one, other, strict=True))
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
