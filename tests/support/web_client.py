@@ -16,6 +16,7 @@ import httpx
 
 from practicus_mfa.core.login.config import Branding, LoginConfig
 from practicus_mfa.crypto.totp import parse_secret
+from practicus_mfa.login.hashing import Hashing
 from practicus_mfa.login.session_cache import SessionCache
 from practicus_mfa.login.session_reading import SessionReader
 from practicus_mfa.login.session_uses import SessionUses, writer
@@ -26,10 +27,11 @@ from practicus_mfa.web.metrics import LoginMetrics
 from practicus_mfa.web.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from starlette.applications import Starlette
 
+    from practicus_mfa.crypto.keys import HeldKeys
     from practicus_mfa.login.session_start import Tokens
     from tests.support.logging_in import Desk
 
@@ -124,10 +126,14 @@ class WebDesk:
     Attributes:
         desk: Users, policy and clock.
         config: How the service is reached.
+        keys: What the replica holds; by default the desk's. Another one may be put there.
+        hashing: Where passwords are hashed.
     """
 
     desk: Desk
     config: LoginConfig = field(default_factory=lambda: LoginConfig(host="login.example.com"))
+    keys: Callable[[], HeldKeys] | None = None
+    hashing: Hashing = field(default_factory=lambda: Hashing(at_once=2, waiting=64))
 
     def __post_init__(self) -> None:
         self.metrics = LoginMetrics()
@@ -140,7 +146,12 @@ class WebDesk:
         """Return the application."""
         return make_app(
             Service(
-                ctx=replace(self.desk.ctx, config=self.config),
+                ctx=replace(
+                    self.desk.ctx,
+                    config=self.config,
+                    hashing=self.hashing,
+                    keys=lambda: self.keys() if self.keys else self.desk.held,
+                ),
                 uses=self.uses,
                 cache=SessionCache(SessionReader(self.desk.db), self.uses, grace_seconds=30),
                 config=self.config,

@@ -60,6 +60,8 @@ def make_app(service: Service) -> Starlette:
         middleware=[Middleware(Guard, config=service.config)],
         exception_handlers={404: failed, 405: failed, 400: failed, 413: failed, 415: failed},
     )
+    # Its redirects are made of what a proxy says of scheme and host.
+    app.router.redirect_slashes = False
     app.state.service = service
     return app
 
