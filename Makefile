@@ -91,7 +91,7 @@ cover: $(DEV) postgresql chromium kubernetes ## the same tests, measured: core a
 
 .PHONY: bench
 bench: $(DEV) postgresql ## measurements, one after the other (minutes)
-	@for bench in tokens rotation counts memory start verify; do \
+	@for bench in tokens rotation counts memory start verify login; do \
 	  echo "== $$bench"; $(BIN)/python -m tests.bench.bench_$$bench || exit 1; done
 
 .PHONY: bench-cluster
