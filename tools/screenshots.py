@@ -1,8 +1,8 @@
 """Take the pictures of the login service's pages that the documents show.
 
 ``python -m tools.screenshots docs/img/login [name ...]`` starts the real service on a database of its own,
-goes to every page as the tests in a browser do, and writes a PNG of each: on a desktop in light; some in dark,
-on a phone, in Turkish. Names choose pages.
+goes to every page as the tests in a browser do, and writes a PNG of each: on a desktop in light, and some in
+dark, on a phone, in Turkish. Names choose pages.
 """
 
 from __future__ import annotations

@@ -104,11 +104,11 @@ def _codes(page: Page, people: LoginPeople) -> None:
 
 def _account(page: Page, people: LoginPeople) -> None:
     person = people.add()
-    people.add_session(person, user_agent=PHONE_AGENT, address="203.0.113.7")
-    people.add_session(person, user_agent=OFFICE_AGENT, address="2001:db8:85a3:1319:8a2e:370:7344:abcd")
     log_in(page, person)
     page.goto("/account/recovery-codes")
     submit(page)
+    people.add_session(person, user_agent=PHONE_AGENT, address="203.0.113.7")
+    people.add_session(person, user_agent=OFFICE_AGENT, address="2001:db8:85a3:1319:8a2e:370:7344:abcd")
     page.goto("/account")
 
 
