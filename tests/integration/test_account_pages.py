@@ -113,6 +113,7 @@ def test_a_new_app_replaces_the_old_one_and_ends_other_sessions(web: WebDesk) ->
     assert len(enrol(here, page)) == 10
     assert here.jar[SESSION] != before
     assert is_in(here)
+    assert secret_of(here.get("/enroll")) != web.desk.secret, "what became the app is offered no more"
     assert not is_in(there)
     new, web.desk.secret = web.desk.secret, old
     browser = web.browser()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -413,6 +414,19 @@ def test_results_are_counted(web: WebDesk) -> None:
     give_code(browser, page)
     results = ("wrong_credentials", "wrong_code", "clock_skew", "success", "error")
     assert [_counted(web, result) for result in results] == [1, 1, 1, 1, 0]
+
+
+def test_addresses_are_those_that_trusted_proxies_report(sqlite_db: Database) -> None:
+    config = LoginConfig(host="login.example.com", trusted_proxies=(ip_network("10.0.0.0/8"),))
+    web = WebDesk(Desk(sqlite_db), config)
+    with_password(web, "ada")
+    for address, seen in (("10.0.0.1", "203.0.113.9"), ("198.51.100.7", "198.51.100.7")):
+        browser = web.browser(address=address)
+        browser.headers["X-Forwarded-For"] = "6.6.6.6, 203.0.113.9"
+        log_in(browser)
+        assert f"Address {seen}," in browser.get("/account").text
+    assert "6.6.6.6" not in browser.get("/account").text
+    web.close()
 
 
 def test_a_sessions_last_use_is_noted(web: WebDesk) -> None:

@@ -24,6 +24,8 @@ _GROUPS: Final = (5, 5, 5, 5, 6)
 _SEPARATORS: Final = re.compile(r"[\s_.\-\u2010-\u2015]+")
 """White space, and what text programs make of hyphens."""
 _LOOK_ALIKES: Final = str.maketrans("018", "OIB")
+_TURKISH: Final = str.maketrans("\u0130\u0131", "II")
+"""What a Turkish keyboard makes of i in capitals, and of I in small letters."""
 _CODE: Final = re.compile(rf"[A-Z2-7]{{{_LETTERS}}}")
 
 
@@ -39,7 +41,7 @@ def _shown(raw: bytes) -> str:
 
 def normal(typed: str) -> str | None:
     """Return a typed code without separators, in capitals, or ``None`` where it can't be one."""
-    letters = _SEPARATORS.sub("", typed)
+    letters = _SEPARATORS.sub("", typed).translate(_TURKISH)
     # Else one letter of another alphabet could become two of ours.
     capitals = letters.upper().translate(_LOOK_ALIKES) if letters.isascii() else ""
     return capitals if _CODE.fullmatch(capitals) else None

@@ -33,6 +33,8 @@ def test_ten_codes_of_128_bits_in_groups() -> None:
         CODE.replace("-", "."),
         "abcde_fgh1j_klmn0_pqrst_uvwxyz",
         PLAIN.replace("B", "8"),
+        PLAIN.replace("I", "\u0130"),
+        PLAIN.lower().replace("i", "\u0131"),
     ],
 )
 def test_it_is_read_as_people_copy_it(typed: str) -> None:
