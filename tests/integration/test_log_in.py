@@ -587,9 +587,25 @@ def test_the_next_log_in_tells_what_happened(desk: Desk) -> None:
     assert told == {
         NoticeKind.FACTOR_ADDED: 1,
         NoticeKind.FAILED_LOGINS: 2,
-        NoticeKind.RECOVERY_CODE_USED: 1,
     }
+    # Whoever used the code knows of it; its owner hears of it the next time.
+    told = {notice.kind: notice.count for notice in desk.log_in("ada").notices}
+    assert told == {NoticeKind.RECOVERY_CODE_USED: 1}
     assert desk.log_in("ada").notices == ()
+
+
+def test_a_removal_is_told_of_to_who_must_enrol_again(desk: Desk) -> None:
+    with_mfa(desk, "ada")
+    desk.log_in("ada")
+    administer.remove_mfa(desk.db, "ada", actor="root")
+    desk.policy(mfa=MfaRules(mandatory=True))
+    half = desk.half("ada", Step.ENROL)
+    desk.secret = parse_secret(enrolment.begin(desk.ctx, desk_half(desk, half).account).secret_text)
+    done = enrolment.confirm(desk.ctx, Half(token=half), code=desk.code(), remembered=False, client=HOME)
+    assert isinstance(done, Enrolled)
+    assert [notice.kind for notice in done.notices] == [NoticeKind.FACTOR_REMOVED]
+    desk.later(timedelta(seconds=60))
+    assert [notice.kind for notice in desk.log_in("ada").notices] == [NoticeKind.FACTOR_ADDED]
 
 
 def test_keys_are_not_needed_for_a_password_alone(desk: Desk) -> None:

@@ -20,11 +20,13 @@ from practicus_mfa.crypto.totp import USUAL as USUAL_PARAMETERS
 from practicus_mfa.crypto.totp import key_uri, matching_step, new_secret, secret_text
 from practicus_mfa.login.context import Acting, Client, LoginContext
 from practicus_mfa.login.enrol import Secret, add_factor, held_key
+from practicus_mfa.login.notices import Notice
 from practicus_mfa.login.recovery_codes import give_recovery_codes
 from practicus_mfa.login.second_factor import is_skewed
 from practicus_mfa.login.session_start import (
     FRESH_MINUTES,
     Expired,
+    HalfState,
     LoggedIn,
     Tokens,
     finish,
@@ -34,6 +36,7 @@ from practicus_mfa.login.session_start import (
 from practicus_mfa.storage import accounts, audit, factors, pending_factors, sessions, users
 from practicus_mfa.storage.engine import database_now
 from practicus_mfa.storage.factors import TotpParameters
+from practicus_mfa.storage.half_logins import HalfLogin
 from practicus_mfa.storage.transaction import Transaction
 from practicus_mfa.storage.writer import with_token_write
 
@@ -72,11 +75,13 @@ class Enrolled:
         codes: Recovery codes, to be shown this once.
         tokens: What the browser is given.
         target: Where the user wanted to go; '' for who was logged in.
+        notices: What happened to the account since the last log-in; none for who was logged in.
     """
 
     codes: tuple[str, ...] = field(repr=False)
     tokens: Tokens
     target: str
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +172,14 @@ def confirm(
         sessions.end_all(connection, account.id, but=None if found else _acting(who).session.id)
         codes = _replace_factor(connection, key, ctx, account, secret, step)
         if found is None:
-            tokens = renewed(connection, ctx, _acting(who), factor=True)
-            return Enrolled(codes=codes, tokens=tokens, target="")
-        result = finish(connection, ctx, found, remembered=remembered, factor=True, client=client)
-        if isinstance(result, LoggedIn):
-            return Enrolled(codes=codes, tokens=result.tokens, target=result.target)
-        # Somebody else ended the half-login: what was written goes back with the transaction.
-        raise _LostError
+            enrolled = Enrolled(
+                codes=codes, tokens=renewed(connection, ctx, _acting(who), factor=True), target=""
+            )
+        else:
+            enrolled = _finished(connection, ctx, found, codes, remembered=remembered, client=client)
+        # After the line of a log-in that ends with it, so that the next one tells of it.
+        audit.append(connection, account.username, "mfa.enrol", subject=account.username)
+        return enrolled
 
     try:
         return with_token_write(ctx.db, write)
@@ -183,6 +189,22 @@ def confirm(
 
 class _LostError(Exception):
     """The half-login was used by another request."""
+
+
+def _finished(
+    connection: Transaction,
+    ctx: LoginContext,
+    found: tuple[HalfLogin, HalfState],
+    codes: tuple[str, ...],
+    *,
+    remembered: bool,
+    client: Client,
+) -> Enrolled:
+    result = finish(connection, ctx, found, remembered=remembered, factor=True, client=client)
+    if not isinstance(result, LoggedIn):
+        # Somebody else ended the half-login: what was written goes back with the transaction.
+        raise _LostError
+    return Enrolled(codes=codes, tokens=result.tokens, target=result.target, notices=result.notices)
 
 
 def _acting(who: EnrolBy) -> Acting:
@@ -212,17 +234,10 @@ def _proving_step(ctx: LoginContext, secret: bytes, code: str) -> int | WrongFir
 def _replace_factor(
     connection: Transaction, key: KeyId, ctx: LoginContext, account: Account, secret: bytes, step: int
 ) -> tuple[str, ...]:
-    replaced = factors.remove_all(connection, account.id)
+    factors.remove_all(connection, account.id)
     totp = TotpParameters(last_step=step)
     factor_id = add_factor(
         connection, key, Secret(user_id=account.id, secret=secret, totp=totp), ctx.keys(), ctx.clock
     )
     pending_factors.delete_of(connection, account.id)
-    audit.append(
-        connection,
-        account.username,
-        "mfa.enrol",
-        subject=account.username,
-        detail={"replaced": replaced},
-    )
     return give_recovery_codes(connection, factor_id)

@@ -19,6 +19,7 @@ from practicus_mfa.login.second_factor import (
     WrongCode,
     check_code,
     check_recovery_code,
+    note_used_code,
 )
 from practicus_mfa.login.session_start import FRESH_MINUTES, Expired, Tokens, renewed
 from practicus_mfa.login.throttling import Stopped
@@ -77,6 +78,8 @@ def prove(
             )
             if not isinstance(refused, RightCode):
                 return refused
+            if not _looks_like_a_code(code):
+                note_used_code(connection, account)
         return Proved(renewed(connection, ctx, acting, factor=factor))
 
 

@@ -87,7 +87,9 @@ def give_recovery_code(
         answer = check_recovery_code(connection, found[1].account, code, client)
         if not isinstance(answer, RightCode):
             return answer
-        return finish(connection, ctx, found, remembered=remembered, factor=True, client=client)
+        result = finish(connection, ctx, found, remembered=remembered, factor=True, client=client)
+        note_used_code(connection, found[1].account)
+        return result
 
 
 def check_code(
@@ -219,8 +221,14 @@ def check_recovery_code(
         note_refusal(connection, account, "wrong recovery code", client)
         return WrongCode()
     throttling.end_stop(connection, account.username)
-    left = recovery_codes.left(connection, account.id)
-    audit.append(
-        connection, account.username, "recovery-code.use", subject=account.username, detail={"left": left}
-    )
     return RightCode()
+
+
+def note_used_code(connection: Transaction, account: Account) -> None:
+    """Append to the audit that a recovery code was used up.
+
+    After the line of the log-in that it opened: the next log-in tells of what came after that line, and if a
+    thief used the code, its owner must hear of it.
+    """
+    name, left = account.username, recovery_codes.left(connection, account.id)
+    audit.append(connection, name, "recovery-code.use", subject=name, detail={"left": left})

@@ -33,7 +33,7 @@ from practicus_mfa.web.cookies import Cookies
 from practicus_mfa.web.pages import FORM_FIELD
 from practicus_mfa.web.security import is_our_form
 from practicus_mfa.web.service import Service
-from practicus_mfa.web.translations import chosen
+from practicus_mfa.web.translations import LANGUAGES, chosen
 from practicus_mfa.web.visit import Visit, with_target
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ def answer(service: Service, opened: Page, request: Request, form: Mapping[str, 
 def _visit(service: Service, cookies: Cookies, request: Request) -> Visit:
     peer = request.client.host if request.client else ""
     address = client_address(peer, request.headers.getlist("x-forwarded-for"), service.config.trusted_proxies)
-    wanted = request.query_params.get("lang") or request.cookies.get(cookies.language)
+    asked = request.query_params.get("lang")
+    wanted = asked if asked in LANGUAGES else request.cookies.get(cookies.language)
     return Visit(
         service=service,
         request=request,

@@ -106,10 +106,15 @@ class Visit:
             "form_token": form_token(self.form_cookie),
             "account": self.current.account if self.current else None,
             # Where a language leads to: the same page, with the same way on from it.
-            "path": with_target(self.request.url.path, self.target()),
+            "path": with_target(self._path(), self.target()),
             **values,
         }
         return page(template, self.language, self.service.config, status=status, target=target, **shown)
+
+    def _path(self) -> str:
+        wanted = self.form.get("next") or self.request.query_params.get("next")
+        path = self.request.url.path
+        return f"{path}?next={quote(wanted, safe='')}" if wanted else path
 
     def go(self, path: str) -> Response:
         """Return a redirect that is fetched with GET."""

@@ -8,6 +8,7 @@ from practicus_mfa.core.login.account import Account
 from practicus_mfa.core.login.rules import Step
 from practicus_mfa.login import enrolment
 from practicus_mfa.login.enrolment import AlreadyEnrolled, EnrolBy, Enrolled, Half, WrongFirstCode
+from practicus_mfa.login.notices import Notice
 from practicus_mfa.login.session_start import Expired
 from practicus_mfa.web.qr import qr_svg
 from practicus_mfa.web.views import answers
@@ -72,8 +73,10 @@ def do_enrol(visit: Visit) -> Response:
     match done:
         case Enrolled():
             metrics.enrolment("success")
+            if visit.half:
+                metrics.login("success")
             target = visit.safe(done.target) or visit.target() or "/account"
-            return visit.with_session(codes_page(visit, done.codes, target), done.tokens)
+            return visit.with_session(codes_page(visit, done.codes, target, done.notices), done.tokens)
         case WrongFirstCode():
             metrics.enrolment("clock_skew" if done.skewed else "wrong_code")
             return _offer(visit, error=_why(visit, done), status=422)
@@ -93,6 +96,8 @@ def _why(visit: Visit, wrong: WrongFirstCode) -> str:
     return visit.say("That is not the code of this app entry. Type the six digits that the app shows now.")
 
 
-def codes_page(visit: Visit, codes: tuple[str, ...], target: str) -> Response:
-    """Show recovery codes, this once."""
-    return visit.page("codes.html", codes=codes, target=target)
+def codes_page(
+    visit: Visit, codes: tuple[str, ...], target: str, notices: tuple[Notice, ...] = ()
+) -> Response:
+    """Show recovery codes, this once, and what else there is to tell after a log-in."""
+    return visit.page("codes.html", codes=codes, target=target, notices=notices)
