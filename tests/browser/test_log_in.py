@@ -102,7 +102,9 @@ def test_after_too_many_wrong_codes_it_says_how_long_to_wait(page: Page, people:
     assert path_of(page) == "/account"
 
 
-def test_a_recovery_code_works_once(open_window: Open, people: LoginPeople) -> None:
+def test_a_recovery_code_works_once_and_the_next_log_in_tells_of_it(
+    open_window: Open, people: LoginPeople
+) -> None:
     person, page = people.add(), open_window()
     log_in(page, person)
     press(page, "New recovery codes")
@@ -116,11 +118,13 @@ def test_a_recovery_code_works_once(open_window: Open, people: LoginPeople) -> N
     give_code(lost, codes[0].lower().replace("-", " "))
     assert heading(lost) == "Since your last log-in"
     assert "New recovery codes were made" in lost.locator("main").inner_text()
+    assert "was used" not in lost.locator("main").inner_text()
     press(lost, "Continue")
     assert "9 recovery codes are left." in lost.locator("main").inner_text()
     give_code(late, codes[0])
     assert alert(late) == WRONG_CODE
     give_code(late, codes[1])
+    assert "1 recovery code was used" in late.locator("main").inner_text()
     press(late, "Continue")
     assert "8 recovery codes are left." in late.locator("main").inner_text()
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from practicus_mfa.login import administer
+from practicus_mfa.storage import audit
 from tests.support.browser import give_code, give_password, log_in, shown_secret, submit
 from tests.support.login_site import DOMAIN
 from tests.support.people import PASSWORD
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from tests.support.login_people import LoginPeople
+    from tests.support.login_people import LoginPeople, Person
 
 MANDATORY: Final = {"mfa": {"mandatory": True}}
 GRACE: Final = {"mfa": {"mandatory": True, "gracePeriodDays": 7}}
@@ -96,10 +97,21 @@ def _wrong_first_code(page: Page, people: LoginPeople) -> None:
 
 
 def _codes(page: Page, people: LoginPeople) -> None:
-    person = people.add(enrolled=False)
+    _enrol(page, people.add(enrolled=False))
+
+
+def _enrol(page: Page, person: Person) -> None:
     give_password(page, person)
     person.secret = shown_secret(page)
     give_code(page, person.code())
+
+
+def _codes_and_notices(page: Page, people: LoginPeople) -> None:
+    person = people.add(enrolled=False)
+    with people.db.write() as connection:
+        audit.append(connection, person.username, "login", subject=person.username)
+    administer.set_password(people.db, person.username, PASSWORD, actor="test")
+    _enrol(page, person)
 
 
 def _account(page: Page, people: LoginPeople) -> None:
@@ -199,6 +211,7 @@ TOUR: Final = (
     Stop("enrol-by-hand", "enroll.html", _by_hand, MANDATORY),
     Stop("enrol-wrong", "enroll.html", _wrong_first_code, MANDATORY),
     Stop("codes", "codes.html", _codes, MANDATORY),
+    Stop("codes-and-notices", "codes.html", _codes_and_notices, MANDATORY),
     Stop("remove-mfa-required", "remove_mfa.html", _own("/account/remove-mfa"), MANDATORY),
     Stop("account-grace", "account.html", _account_without_mfa, GRACE),
     Stop("account-mfa-off", "account.html", _account_without_mfa, OFF),
