@@ -157,7 +157,7 @@ def test_counts_are_those_of_the_table_whatever_happens(store: Database, seed: i
     assert counts.recount(store) is False
 
 
-@pytest.mark.parametrize("statement", ["TRUNCATE {factors}", "TRUNCATE {users} CASCADE"])
+@pytest.mark.parametrize("statement", ["TRUNCATE {factors} CASCADE", "TRUNCATE {users} CASCADE"])
 def test_a_truncated_table_counts_nothing(postgres_db: Database, statement: str) -> None:
     live(postgres_db, claimed(postgres_db), KEY_A)
     _add(postgres_db, (KEY_A, None), (None, "corrupt"))
