@@ -710,3 +710,14 @@ def test_a_session_that_was_ended_changes_nothing_any_more(desk: Desk) -> None:
             change()
     assert desk.people.get("anna").password_hash == before
     assert _count(desk, schema.factors) == 1
+
+
+def test_a_session_that_ended_sets_up_nothing(desk: Desk) -> None:
+    with_password(desk, "ada")
+    here = desk.log_in("ada")
+    acting = desk.current(here).acting
+    desk.secret = parse_secret(enrolment.begin(desk.ctx, acting.account).secret_text)
+    account.log_out(desk.ctx, here.tokens.session)
+    done = enrolment.confirm(desk.ctx, acting, code=desk.code(), remembered=False, client=HOME)
+    assert done == Expired()
+    assert not account.state(desk.ctx, acting).enrolled
