@@ -100,7 +100,7 @@ bench-cluster: $(DEV) postgresql kubernetes ## the same of the operator, in a cl
 	  echo "== $$bench"; $(BIN)/python -m tests.bench.bench_$$bench || exit 1; done
 
 .PHONY: fuzz
-fuzz: $(DEV) ## 100,000 made-up requests to the login service (half an hour)
+fuzz: $(DEV) ## 100,000 made-up requests to the login service (ten minutes)
 	PRACTICUS_MFA_TEST_CASES=100000 $(PYTEST) tests/property/test_login_requests.py $(ARGS)
 
 .PHONY: postgresql
