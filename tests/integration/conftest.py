@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.logging_in import Desk
 from tests.support.stores import ready
+from tests.support.web_client import WebDesk, with_domain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +21,14 @@ def db(database_url: str) -> Iterator[Database]:
     """A database with all its tables, of each kind in turn."""
     with ready(database_url) as database:
         yield database
+
+
+@pytest.fixture
+def web(db: Database) -> Iterator[WebDesk]:
+    """The pages of a log-in service with a cookie domain, over a database of each kind in turn."""
+    made = WebDesk(Desk(db), with_domain())
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -31,23 +31,11 @@ from tests.support.at_the_pages import (
     with_password,
     wrong,
 )
-from tests.support.logging_in import Desk
 from tests.support.people import OTHER, PASSWORD
-from tests.support.web_client import Browser, Page, WebDesk, secret_of, with_domain
+from tests.support.web_client import Browser, Page, WebDesk, secret_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import httpx
-
-    from practicus_mfa.storage.engine import Database
-
-
-@pytest.fixture
-def web(db: Database) -> Iterator[WebDesk]:
-    made = WebDesk(Desk(db), with_domain())
-    yield made
-    made.close()
 
 
 # Setting up an app

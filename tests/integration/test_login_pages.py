@@ -32,18 +32,9 @@ from tests.support.people import PASSWORD
 from tests.support.web_client import Page, WebDesk, with_domain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import httpx
 
     from practicus_mfa.storage.engine import Database
-
-
-@pytest.fixture
-def web(db: Database) -> Iterator[WebDesk]:
-    made = WebDesk(Desk(db), with_domain())
-    yield made
-    made.close()
 
 
 # Logging in

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
+from tests.support import apt
 from tests.support.postgres_programs import in_ci
 
 VARIABLE: Final = "PRACTICUS_MFA_TEST_CHROMIUM"
@@ -57,17 +57,15 @@ def main() -> int:
     if not in_ci():
         print("Until then the tests in a browser are skipped.", file=sys.stderr)
         return 0
-    if os.geteuid() == 0 and shutil.which("apt-get"):
+    if apt.usable():
         _install_on_debian()
     return 0 if find() is not None else 1
 
 
 def _install_on_debian() -> None:
     """Install it, and one family of letters: text that nothing can draw has no width."""
-    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-y", "-q", "--no-install-recommends"]
-    subprocess.run(["apt-get", "update", "-q"], env=quiet, check=True)
-    subprocess.run([*install, "chromium", "fonts-dejavu-core"], env=quiet, check=True)
+    apt.update()
+    apt.install("chromium", "fonts-dejavu-core")
 
 
 if __name__ == "__main__":

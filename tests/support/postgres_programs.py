@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
+
+from tests.support import apt
 
 NEEDED: Final = ("initdb", "postgres")
 
@@ -66,7 +67,7 @@ def main() -> int:
     if not in_ci():
         print("Until then the tests on PostgreSQL are skipped.", file=sys.stderr)
         return 0
-    if os.geteuid() == 0 and shutil.which("apt-get"):
+    if apt.usable():
         _install_on_debian()
     return 0 if find() is not None else 1
 
@@ -82,13 +83,11 @@ def _version(folder: Path) -> int:
 
 def _install_on_debian() -> None:
     """Install the server without the cluster that the package would make and start by itself."""
-    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-y", "-q", "--no-install-recommends"]
-    subprocess.run(["apt-get", "update", "-q"], env=quiet, check=True)
-    subprocess.run([*install, "postgresql-common"], env=quiet, check=True)
+    apt.update()
+    apt.install("postgresql-common")
     settings = re.sub(r"(?m)^#?\s*create_main_cluster\b.*\n?", "", _CLUSTERS.read_text("utf-8"))
     _CLUSTERS.write_text(f"{settings}\ncreate_main_cluster = false\n", "utf-8")
-    subprocess.run([*install, "postgresql"], env=quiet, check=True)
+    apt.install("postgresql")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -15,7 +15,6 @@ from practicus_mfa.settings import Form
 
 if TYPE_CHECKING:
     from practicus_mfa.storage.transaction import Transaction
-    from practicus_mfa.storage.users import User
 
 _COLUMNS: Final = (Column("GROUP", "group"), Column("MEMBERS", "members", right=True))
 
@@ -72,15 +71,10 @@ def delete(target: Target, group: str) -> None:
 @target_options
 def add(target: Target, group: str, names: Sequence[str]) -> None:
     """Make users members of GROUP."""
-    from practicus_mfa.storage import audit
     from practicus_mfa.storage import groups as store
 
-    with target.database.write() as connection:
-        members = _users(connection, names)
-        store.add(connection, group, [user.id for user in members])
-        for user in members:
-            audit.append(connection, actor(), "group.add", subject=user.username, detail={"group": group})
-    click.echo(f"Members of {group} now: {_names(members)}.")
+    members = _change(target, group, names, store.add, "group.add")
+    click.echo(f"Members of {group} now: {members}.")
 
 
 @groups.command()
@@ -89,23 +83,25 @@ def add(target: Target, group: str, names: Sequence[str]) -> None:
 @target_options
 def remove(target: Target, group: str, names: Sequence[str]) -> None:
     """Make users members of GROUP no more."""
-    from practicus_mfa.storage import audit
     from practicus_mfa.storage import groups as store
 
+    members = _change(target, group, names, store.take_out, "group.remove")
+    click.echo(f"No members of {group} any more: {members}.")
+
+
+def _change(
+    target: Target,
+    group: str,
+    names: Iterable[str],
+    change: Callable[[Transaction, str, Sequence[int]], None],
+    action: str,
+) -> str:
+    """Change the membership of users; return their names as stored, which may differ from what was typed."""
+    from practicus_mfa.storage import audit, users
+
     with target.database.write() as connection:
-        members = _users(connection, names)
-        store.take_out(connection, group, [user.id for user in members])
+        members = [users.get(connection, name) for name in names]
+        change(connection, group, [user.id for user in members])
         for user in members:
-            audit.append(connection, actor(), "group.remove", subject=user.username, detail={"group": group})
-    click.echo(f"No members of {group} any more: {_names(members)}.")
-
-
-def _users(connection: Transaction, names: Iterable[str]) -> Sequence[User]:
-    from practicus_mfa.storage import users
-
-    return [users.get(connection, name) for name in names]
-
-
-def _names(members: Iterable[User]) -> str:
-    # As they are stored, which is not always as they were typed.
+            audit.append(connection, actor(), action, subject=user.username, detail={"group": group})
     return ", ".join(user.username for user in members)

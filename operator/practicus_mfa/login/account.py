@@ -17,20 +17,12 @@ from practicus_mfa.crypto.password_policy import check_password
 from practicus_mfa.crypto.passwords import hash_password
 from practicus_mfa.crypto.tokens import UnreadableTokenError
 from practicus_mfa.errors import RetryableError, UsageError
+from practicus_mfa.login import new_password
 from practicus_mfa.login.context import Acting, LoginContext
 from practicus_mfa.login.enrol import open_factor
 from practicus_mfa.login.recovery_codes import give_recovery_codes
 from practicus_mfa.login.session_start import FRESH_MINUTES, Tokens, renewed
-from practicus_mfa.storage import (
-    accounts,
-    audit,
-    factors,
-    half_logins,
-    recovery_codes,
-    sessions,
-    setup_links,
-    users,
-)
+from practicus_mfa.storage import accounts, audit, factors, recovery_codes, sessions
 from practicus_mfa.storage.engine import database_now
 from practicus_mfa.storage.sessions import StoredSession
 from practicus_mfa.storage.transaction import Transaction
@@ -225,17 +217,15 @@ def change_password(ctx: LoginContext, acting: Acting, *, new: str) -> Tokens:
     hashed = ctx.hashing.run(lambda: hash_password(checked))
     with ctx.db.write() as connection:
         _check_proof(connection, acting)
-        users.set_password_hash(connection, acting.account.id, hashed)
-        # A link that somebody holds would set yet another one.
-        setup_links.end_all(connection, acting.account.id)
-        half_logins.end_all(connection, acting.account.id)
-        return _changed(connection, ctx, acting, "user.set-password")
+        new_password.put_in_force(connection, acting.account.id, hashed, but=acting.session.id)
+        _note(connection, acting, "user.set-password")
+        return _renewed(connection, ctx, acting)
 
 
 def renew_tokens(ctx: LoginContext, acting: Acting) -> Tokens:
     """Let the acting session go on under new tokens, with all those that the configuration asks for."""
     with ctx.db.write() as connection:
-        return renewed(connection, ctx, acting, factor=False, proved_at=acting.session.proved_at)
+        return _renewed(connection, ctx, acting)
 
 
 def _check_proof(connection: Transaction, acting: Acting) -> None:
@@ -249,6 +239,10 @@ def _check_proof(connection: Transaction, acting: Acting) -> None:
 def _changed(connection: Transaction, ctx: LoginContext, acting: Acting, action: str) -> Tokens:
     sessions.end_all(connection, acting.account.id, but=acting.session.id)
     _note(connection, acting, action)
+    return _renewed(connection, ctx, acting)
+
+
+def _renewed(connection: Transaction, ctx: LoginContext, acting: Acting) -> Tokens:
     # The proof was not given now: its time stays what it was.
     return renewed(connection, ctx, acting, factor=False, proved_at=acting.session.proved_at)
 

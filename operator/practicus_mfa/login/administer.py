@@ -11,8 +11,8 @@ from practicus_mfa.core.usernames import parse_text, parse_username
 from practicus_mfa.crypto.password_policy import check_password
 from practicus_mfa.crypto.passwords import hash_password
 from practicus_mfa.errors import UsageError
-from practicus_mfa.login import throttling
-from practicus_mfa.storage import audit, factors, half_logins, sessions, setup_links, users
+from practicus_mfa.login import new_password, throttling
+from practicus_mfa.storage import audit, factors, sessions, users
 from practicus_mfa.storage.engine import Database
 from practicus_mfa.storage.users import NewUser, User
 
@@ -75,10 +75,7 @@ def set_password(db: Database, username: str, password: str, *, actor: str) -> U
     password_hash = hashed(password)
     with db.write() as connection:
         user = users.get(connection, username, lock=True)
-        users.set_password_hash(connection, user.id, password_hash)
-        setup_links.end_all(connection, user.id)
-        half_logins.end_all(connection, user.id)
-        sessions.end_all(connection, user.id)
+        new_password.put_in_force(connection, user.id, password_hash)
         throttling.end_password_stop(connection, user.username)
         audit.append(connection, actor, "user.set-password", subject=user.username)
     return user

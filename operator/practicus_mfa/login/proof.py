@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from practicus_mfa.core.login import rules
 from practicus_mfa.core.login.account import Account
 from practicus_mfa.core.login.session import is_fresh
 from practicus_mfa.login.context import Acting, Client, LoginContext
@@ -37,7 +38,7 @@ class Proved:
 
 def wants_code(ctx: LoginContext, account: Account) -> bool:
     """Whether a proof needs a code beside the password."""
-    return account.enrolled and ctx.rules().mfa.enabled
+    return rules.wants_code(account, ctx.rules())
 
 
 def is_proved(ctx: LoginContext, session: StoredSession) -> bool:

@@ -45,6 +45,7 @@ class Tokens:
         device: Marks the browser as known; only where it was not.
         remembered: The user stays logged in when the browser is closed.
         until: When the session ends at the latest.
+        lasts: How long that is from when the tokens were made.
     """
 
     session: str = field(repr=False)
@@ -52,6 +53,7 @@ class Tokens:
     device: str | None = field(default=None, repr=False)
     remembered: bool
     until: datetime
+    lasts: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,13 +204,9 @@ def logged_in(
     rules, now = ctx.rules(), database_now(connection)
     remembered = remembered and may_be_remembered(account, rules)
     notices = since_last_login(connection, account)
-    tokens = Tokens(
-        session=new_token(),
-        verify=new_token() if ctx.config.cookie_domain else None,
-        device=_new_device(connection, account, client, now),
-        remembered=remembered,
-        until=expires_at(now, remembered=remembered, account=account, rules=rules),
-    )
+    until = expires_at(now, remembered=remembered, account=account, rules=rules)
+    device = _new_device(connection, account, client, now)
+    tokens = _tokens(ctx, device=device, remembered=remembered, until=until, now=now)
     sessions.create(
         connection,
         NewSession(
@@ -227,6 +225,19 @@ def logged_in(
     detail = {"address": client.address, "secondFactor": factor, "remembered": remembered}
     audit.append(connection, account.username, "login", subject=account.username, detail=detail)
     return LoggedIn(tokens=tokens, target=target, notices=notices)
+
+
+def _tokens(
+    ctx: LoginContext, *, device: str | None, remembered: bool, until: datetime, now: datetime
+) -> Tokens:
+    return Tokens(
+        session=new_token(),
+        verify=new_token() if ctx.config.cookie_domain else None,
+        device=device,
+        remembered=remembered,
+        until=until,
+        lasts=until - now,
+    )
 
 
 def _new_device(connection: Transaction, account: Account, client: Client, now: datetime) -> str | None:
@@ -255,12 +266,7 @@ def renewed(
         proved_at: When password and code were given last; ``None``: now.
     """
     session, now = acting.session, database_now(connection)
-    tokens = Tokens(
-        session=new_token(),
-        verify=new_token() if ctx.config.cookie_domain else None,
-        remembered=session.remembered,
-        until=session.expires_at,
-    )
+    tokens = _tokens(ctx, device=None, remembered=session.remembered, until=session.expires_at, now=now)
     sessions.renew(
         connection,
         session.id,

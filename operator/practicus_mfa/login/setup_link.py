@@ -15,10 +15,10 @@ from typing import Final
 from practicus_mfa.crypto.opaque import new_token, token_hash
 from practicus_mfa.crypto.password_policy import check_password
 from practicus_mfa.crypto.passwords import hash_password
-from practicus_mfa.login import throttling
+from practicus_mfa.login import new_password, throttling
 from practicus_mfa.login.context import Client, LoginContext
 from practicus_mfa.login.session_start import Continue, Expired, LoggedIn, after_password
-from practicus_mfa.storage import accounts, audit, half_logins, sessions, setup_links, users
+from practicus_mfa.storage import accounts, audit, setup_links, users
 from practicus_mfa.storage.engine import Database, database_now
 from practicus_mfa.storage.setup_links import SetupLink
 
@@ -73,9 +73,7 @@ def use(ctx: LoginContext, token: str, *, password: str, client: Client) -> Cont
         used = setup_links.use(connection, token_hash(token))
         if used is None or account is None or not account.is_active:
             return Expired()
-        users.set_password_hash(connection, account.id, hashed)
-        half_logins.end_all(connection, account.id)
-        sessions.end_all(connection, account.id)
+        new_password.put_in_force(connection, account.id, hashed)
         throttling.end_password_stop(connection, account.username)
         audit.append(
             connection, account.username, "user.set-password", subject=account.username, detail={"link": True}

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from practicus_mfa.core.login.config import LoginConfig
 from practicus_mfa.login.session_start import KNOWN_DEVICE, Tokens
+from practicus_mfa.web.translations import LANGUAGES, Language, chosen
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
     from starlette.responses import Response
 
 
@@ -46,6 +48,12 @@ class Cookies:
     def _name(self, what: str, *, prefix: str = "__Host-") -> str:
         return f"{prefix}mfa_{what}" if self._secure else f"mfa_{what}_{self._port}"
 
+    def chosen_language(self, request: Request) -> Language:
+        """Return the language to answer in: by the address, the cookie, or what the browser accepts."""
+        asked = request.query_params.get("lang")
+        wanted = asked if asked in LANGUAGES else request.cookies.get(self.language)
+        return chosen(wanted, request.headers.get("accept-language", ""))
+
     def put(self, response: Response, name: str, value: str, *, seconds: int | None = None) -> None:
         """Set a cookie.
 
@@ -71,9 +79,9 @@ class Cookies:
         for name in names:
             self.put(response, name, "", seconds=0)
 
-    def log_in(self, response: Response, tokens: Tokens, *, seconds_left: int) -> None:
+    def log_in(self, response: Response, tokens: Tokens) -> None:
         """Give the browser a session's tokens, and take back what led there."""
-        seconds = seconds_left if tokens.remembered else None
+        seconds = max(1, int(tokens.lasts.total_seconds())) if tokens.remembered else None
         self.put(response, self.session, tokens.session, seconds=seconds)
         if tokens.verify is not None:
             self.put(response, self.verify, tokens.verify, seconds=seconds)

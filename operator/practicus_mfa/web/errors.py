@@ -13,7 +13,7 @@ from practicus_mfa.login.hashing import BusyError
 from practicus_mfa.web.cookies import Cookies
 from practicus_mfa.web.pages import page
 from practicus_mfa.web.service import Service
-from practicus_mfa.web.translations import LANGUAGES, Language, chosen
+from practicus_mfa.web.translations import Language
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -26,9 +26,7 @@ RETRY_SECONDS: Final = 5
 
 def error_page(service: Service, request: Request, error: Exception) -> Response:
     """Return the page for an error; one of the program itself is logged."""
-    asked = request.query_params.get("lang")
-    wanted = asked if asked in LANGUAGES else request.cookies.get(Cookies(service.config).language)
-    language = chosen(wanted, request.headers.get("accept-language", ""))
+    language = Cookies(service.config).chosen_language(request)
     if isinstance(error, RetryableError):
         service.metrics.login("busy" if isinstance(error, BusyError) else "error")
         if not isinstance(error, BusyError):

@@ -33,7 +33,6 @@ from practicus_mfa.web.cookies import Cookies
 from practicus_mfa.web.pages import FORM_FIELD
 from practicus_mfa.web.security import is_our_form
 from practicus_mfa.web.service import Service
-from practicus_mfa.web.translations import LANGUAGES, chosen
 from practicus_mfa.web.visit import Visit, with_target
 
 if TYPE_CHECKING:
@@ -104,13 +103,11 @@ def answer(service: Service, opened: Page, request: Request, form: Mapping[str, 
 def _visit(service: Service, cookies: Cookies, request: Request) -> Visit:
     peer = request.client.host if request.client else ""
     address = client_address(peer, request.headers.getlist("x-forwarded-for"), service.config.trusted_proxies)
-    asked = request.query_params.get("lang")
-    wanted = asked if asked in LANGUAGES else request.cookies.get(cookies.language)
     return Visit(
         service=service,
         request=request,
         cookies=cookies,
-        language=chosen(wanted, request.headers.get("accept-language", "")),
+        language=cookies.chosen_language(request),
         client=Client(
             address=address.address,
             address_real=address.real,

@@ -14,7 +14,6 @@ from practicus_mfa.crypto.opaque import form_token
 from practicus_mfa.login.account import Current
 from practicus_mfa.login.context import Acting, Client, LoginContext
 from practicus_mfa.login.session_start import HalfState, Tokens
-from practicus_mfa.storage.engine import database_now
 from practicus_mfa.web.cookies import Cookies
 from practicus_mfa.web.pages import page
 from practicus_mfa.web.service import Service
@@ -122,9 +121,7 @@ class Visit:
 
     def with_session(self, response: Response, tokens: Tokens) -> Response:
         """Hand *tokens* to the browser with *response*."""
-        with self.ctx.db.read() as connection:
-            left = tokens.until - database_now(connection)
-        self.cookies.log_in(response, tokens, seconds_left=max(1, int(left.total_seconds())))
+        self.cookies.log_in(response, tokens)
         return response
 
     def say(self, text: str) -> str:

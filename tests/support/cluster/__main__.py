@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from tests.support import apt
 from tests.support.cluster import debian_programs, go_programs, standing, ways
 from tests.support.cluster.access import KubectlError
 from tests.support.cluster.go_programs import CHART, CONTROL_PLANE, NODE, PROXIES, ProgramsMissingError
@@ -80,7 +80,7 @@ def _say_what_takes_long(names: tuple[str, ...]) -> None:
 def _prepare(asker: int) -> int:
     absent = debian_programs.missing()
     if in_ci():
-        if absent and os.geteuid() == 0 and shutil.which("apt-get"):
+        if absent and apt.usable():
             debian_programs.install(absent)
         if go_programs.missing([*PROXIES, *CONTROL_PLANE, *NODE, *CHART]):
             log = go_programs.cache() / "build.log"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tests.support import apt
 from tests.support.cluster.go_programs import ProgramsMissingError
 
 if TYPE_CHECKING:
@@ -61,8 +61,5 @@ def remedy(names: Collection[str]) -> str:
 
 def install(names: Collection[str]) -> None:
     """Install the packages with these programs, on Debian or Ubuntu, as root."""
-    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    packages = sorted({PACKAGES[name] for name in names})
-    subprocess.run(["apt-get", "update", "-q"], env=quiet, check=True)
-    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
-    subprocess.run(command, env=quiet, check=True)
+    apt.update()
+    apt.install(*sorted({PACKAGES[name] for name in names}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
 from typing import Final
 
@@ -22,7 +22,14 @@ NAMES: Final = ("session", "half", "form", "device", "language", "bounce")
 
 def tokens(*, remembered: bool = False, verify: str | None = None, device: str | None = None) -> Tokens:
     until = datetime(2026, 7, 1, tzinfo=UTC)
-    return Tokens(session="s", verify=verify, device=device, remembered=remembered, until=until)
+    return Tokens(
+        session="s",
+        verify=verify,
+        device=device,
+        remembered=remembered,
+        until=until,
+        lasts=timedelta(seconds=60),
+    )
 
 
 def set_by(response: Response) -> SimpleCookie:
@@ -67,7 +74,7 @@ def test_each_cookie_is_this_hosts_and_no_scripts(config: LoginConfig, secure: o
 
 def test_only_the_token_for_applications_has_the_domain() -> None:
     cookies, response = Cookies(WITH_DOMAIN), Response()
-    cookies.log_in(response, tokens(verify="v", device="d"), seconds_left=60)
+    cookies.log_in(response, tokens(verify="v", device="d"))
     domains = {name: cookie["domain"] for name, cookie in set_by(response).items() if cookie.value}
     assert domains == {cookies.session: "", cookies.verify: "example.com", cookies.device: ""}
 
@@ -75,7 +82,7 @@ def test_only_the_token_for_applications_has_the_domain() -> None:
 @pytest.mark.parametrize(("remembered", "kept"), [(False, ""), (True, "60")])
 def test_a_session_ends_with_the_browser_unless_it_is_remembered(remembered: bool, kept: str) -> None:
     cookies, response = Cookies(WITH_DOMAIN), Response()
-    cookies.log_in(response, tokens(remembered=remembered, verify="v", device="d"), seconds_left=60)
+    cookies.log_in(response, tokens(remembered=remembered, verify="v", device="d"))
     found = set_by(response)
     assert {found[name]["max-age"] for name in (cookies.session, cookies.verify)} == {kept}
     assert found[cookies.device]["max-age"] == str(365 * 24 * 3_600)
@@ -83,7 +90,7 @@ def test_a_session_ends_with_the_browser_unless_it_is_remembered(remembered: boo
 
 def test_a_log_in_takes_back_what_led_to_it() -> None:
     cookies, response = Cookies(ALONE), Response()
-    cookies.log_in(response, tokens(), seconds_left=60)
+    cookies.log_in(response, tokens())
     found = set_by(response)
     assert {name for name, cookie in found.items() if cookie["max-age"] == "0"} == {
         cookies.half,
