@@ -17,6 +17,7 @@ from practicus_mfa.errors import MfaError, UnreachableError
 from practicus_mfa.kube.children import POLICY
 from practicus_mfa.kube.exchange import Access
 from practicus_mfa.kube.objects import JOBS, PODS, POLICIES, Kind, Tree
+from practicus_mfa.reconciler.cluster import bounded
 from practicus_mfa.reconciler.cluster.config import OperatorConfig
 
 PREFIX: Final = "mfa.practicus.ai"
@@ -124,7 +125,7 @@ def run(config: OperatorConfig, handlers: kopf.OperatorRegistry, *, ready: threa
             running starts it again.
     """
     try:
-        kopf.run(
+        bounded.run(
             registry=handlers,
             settings=settings(),
             standalone=True,
