@@ -16,7 +16,7 @@ from practicus_mfa.errors import UsageError
 from practicus_mfa.reconciler.embedded.database_url import database_url
 from practicus_mfa.reconciler.embedded.inputs import Inputs
 from practicus_mfa.reconciler.embedded.keyring_files import KeyringFiles
-from practicus_mfa.reconciler.embedded.login_process import LoginProcess
+from practicus_mfa.reconciler.embedded.login_process import LOOPBACK, LoginProcess
 from practicus_mfa.reconciler.embedded.objects import install, read_request
 from practicus_mfa.reconciler.embedded.platform import Display, Embedded, locked
 from practicus_mfa.reconciler.embedded.processes import LocalProcesses
@@ -38,6 +38,7 @@ def run_embedded(
     display: Display,
     stopping: Callable[[], bool],
     login_port: int | None = None,
+    login_address: str = LOOPBACK,
 ) -> Pass | None:
     """Run the embedded platform on *folder* until it is told to stop; return its last pass.
 
@@ -47,7 +48,8 @@ def run_embedded(
         once: End when all is Ready, or nothing but a person helps.
         display: Where a person looks.
         stopping: Asked often: whether to end.
-        login_port: Where the login service listens on the loopback address; ``None``: there is none.
+        login_port: The login service's port; ``None``: there is none.
+        login_address: What it listens on.
 
     Raises:
         UsageError: *values* is not valid, or another platform runs on the folder.
@@ -56,8 +58,9 @@ def run_embedded(
     with locked(folder):
         inputs = Inputs(folder, values)
         install(folder, values)
-        login = None if login_port is None else LoginProcess(folder, values, login_port, note=display.note)
-        if login is not None:
+        login = None
+        if login_port is not None:
+            login = LoginProcess(folder, values, login_port, note=display.note, address=login_address)
             login.configure()
         while True:
             with closing(connect(database_url(folder), create=True)) as db:
@@ -129,12 +132,15 @@ def run_login(
     # What serves requests is of use to this command alone.
     from practicus_mfa.login.leases import instance_name
     from practicus_mfa.reconciler.cluster.endpoints import Endpoints
+    from practicus_mfa.rotation.treatment import treatment
     from practicus_mfa.web.config import read_config
     from practicus_mfa.web.replica import Replica
     from practicus_mfa.web.serve import HttpServer
 
     config = read_config(read_document(config_file), source=str(config_file))
-    replica = Replica(config, lambda: connect(database_url), keyring, instance=instance_name(pod))
+    replica = Replica(
+        config, lambda: connect(database_url), keyring, instance=instance_name(pod), treatment=treatment
+    )
 
     def ready() -> bool:
         return replica.health.readiness().ready

@@ -17,7 +17,8 @@ from practicus_mfa.errors import MfaError
 from practicus_mfa.settings import Form
 
 if TYPE_CHECKING:
-    from practicus_mfa.storage.backup_format import Manifest
+    from practicus_mfa.storage.backup_manifest import Manifest
+    from practicus_mfa.storage.backup_restore import Restored
 
 _COLUMNS: Final = (Column("TABLE", "table"), Column("ROWS", "rows", right=True))
 
@@ -28,7 +29,7 @@ _file: Final = click.argument("file", type=click.Path(path_type=Path))
 def backup() -> None:
     """Back up, check and restore the MFA tables.
 
-    The file holds encrypted rows as they are, and no key: keep the keys of the time with it.
+    The file holds encrypted rows as they are, and no key. Keep the keys of that time too, in another place.
     """
 
 
@@ -54,36 +55,77 @@ def create(target: Target, file: Path | None, output: Form) -> None:
     All of it is of one moment; log-ins and rotations go on meanwhile.
     """
     from practicus_mfa.storage import backup_write
+    from practicus_mfa.storage.backup_manifest import CONTAINS
 
     path = file or new_backup(target)
-    _show(backup_write.create(target.database, path), path, output)
+    _show(backup_write.create(target.database, path), path, output, f"Backup {path}")
+    note(CONTAINS)
 
 
-@backup.command()
+@backup.command(short_help="Read the whole of a backup, and tell whether it is whole.")
 @_file
 @output_option
 def verify(file: Path, output: Form) -> None:
     """Read the whole of a backup, and tell whether it is as it was written. Needs no database."""
     from practicus_mfa.storage import backup_read
 
-    _show(backup_read.verify(file), file, output)
+    _show(backup_read.verify(file), file, output, f"The backup {file} is whole")
 
 
 @backup.command()
 @_file
 @target_options
-@click.option("--replace", is_flag=True, help="Remove the users that are there first.")
+@click.option("--replace", is_flag=True, help="Remove the users that are there, without asking.")
+@click.option(
+    "--raise-rights/--keep-rights",
+    default=None,
+    help="Whether users get rights of the backup that they lack now.  [default: ask]",
+)
+@click.option("--dry-run", is_flag=True, help="Only tell what it would overwrite.")
 @output_option
-def restore(target: Target, file: Path, *, replace: bool, output: Form) -> None:
+def restore(
+    target: Target, file: Path, *, replace: bool, raise_rights: bool | None, dry_run: bool, output: Form
+) -> None:
     """Put the rows of a backup into the database, all of them or none.
 
-    The database must have its tables (practicus-mfa db upgrade) and no users, unless --replace is given.
-    """
-    from practicus_mfa.storage import backup_restore
+    The database must have its tables (practicus-mfa db upgrade). Where it has users, what it would overwrite
+    is told first, and asked for at a terminal; elsewhere --replace is needed.
 
-    manifest = backup_restore.restore(target.database, file, actor=actor(), replace=replace)
-    _show(manifest, file, output)
-    if missing := _missing_keys(target, manifest.keys):
+    Everybody is logged out, and no code that was shown before works after it. Who was disabled or lost a role
+    since the backup stays so unless that is asked for.
+    """
+    from practicus_mfa.cli import backup_comparison
+    from practicus_mfa.storage import backup_compare, backup_restore
+
+    if dry_run or backup_compare.has_users(target.database):
+        comparison = backup_compare.compare(target.database, file)
+        if dry_run:
+            backup_comparison.show(comparison, output)
+            return
+        backup_comparison.tell(comparison)
+        there = comparison.users.both + comparison.users.database
+        replace = replace or backup_comparison.may_replace(users=there)
+        if replace and raise_rights is None:
+            raise_rights = backup_comparison.may_raise_rights(comparison)
+    done = backup_restore.restore(
+        target.database, file, actor=actor(), replace=replace, raise_rights=bool(raise_rights)
+    )
+    _show(done.manifest, file, output, f"Restored, and everybody is logged out; the backup {file}")
+    _note_what_is_left(done, _missing_keys(target, done.manifest.keys))
+
+
+def _note_what_is_left(done: Restored, missing: Collection[str]) -> None:
+    if done.lowered:
+        note(
+            f"Users who came back with fewer rights than they have in the backup: {done.lowered:,}.\n"
+            "remedy: where they are to have them, restore once more with --raise-rights."
+        )
+    if not done.superusers:
+        note(
+            "There is no superuser who is active.\n"
+            "remedy: make one: practicus-mfa users create NAME --superuser; or restore with --raise-rights."
+        )
+    if missing:
         note(
             f"Rows may be under keys that the keyring does not hold: {', '.join(missing)}.\n"
             "remedy: name them as secretStore.rollingKey, one after the other; practicus-mfa status tells."
@@ -99,19 +141,24 @@ def _missing_keys(target: Target, needed: Collection[str]) -> list[str]:
     return sorted(key for key in needed if key not in held)
 
 
-def _show(manifest: Manifest, path: Path, output: Form) -> None:
+def _show(manifest: Manifest, path: Path, output: Form, done: str) -> None:
+    from practicus_mfa.storage.backup_manifest import CONTAINS
+
     rows = [{"table": part.table, "rows": part.rows} for part in manifest.parts]
     if output != "table":
         tree = {
             "file": path,
             "created_at": manifest.created_at,
             "schema": manifest.schema,
+            "contains": CONTAINS,
             "keys": manifest.keys,
+            "audit_head": None if manifest.audit_head is None else str(manifest.audit_head),
             "tables": rows,
         }
         show_tree(tree, output)
         return
     show_rows(rows, _COLUMNS, output)
-    click.echo(
-        f"{path}: of {manifest.created_at:%Y-%m-%d %H:%M:%SZ}, keys {', '.join(manifest.keys) or 'none'}."
-    )
+    keys = ", ".join(manifest.keys) or "none"
+    click.echo(f"{done}: of {manifest.created_at:%Y-%m-%d %H:%M:%SZ}, keys {keys}.")
+    if manifest.audit_head is not None:
+        click.echo(f"Head of the audit: {manifest.audit_head}")

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from practicus_mfa.cli import PROGRAM
+
 if TYPE_CHECKING:
     # Imported when asked for: half of the commands never speak to a cluster.
     from practicus_mfa.cli.target import Target
@@ -106,7 +108,6 @@ def _found(flags: ClusterFlags) -> PolicyAccess:
 
 def _in_the_cluster(flags: ClusterFlags, policy: PolicyAccess) -> str:
     """Return how to run this command in the operator's pod; '' where it runs in a pod already."""
-    from practicus_mfa.cli.commands import PROGRAM
     from practicus_mfa.kube.connect import in_pod
 
     if in_pod():

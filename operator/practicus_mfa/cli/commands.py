@@ -9,13 +9,9 @@ from typing import Final, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
+from practicus_mfa.cli import PROGRAM
 from practicus_mfa.cli.invocation import Invocation
 from practicus_mfa.errors import UsageError
-
-PROGRAM: Final = "practicus-mfa"
-
-PLUGIN: Final = "kubectl mfa"
-"""The same program as kubectl runs it: an executable ``kubectl-mfa``."""
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "up": ("practicus_mfa.cli.up:up", "Run the embedded platform on this machine."),
@@ -28,6 +24,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "groups": ("practicus_mfa.cli.groups:groups", "List and change groups of users."),
     "recover": ("practicus_mfa.cli.recover:recover", "Let a user in who is locked out."),
     "backup": ("practicus_mfa.cli.backup:backup", "Back up, check and restore the MFA tables."),
+    "audit": ("practicus_mfa.cli.audit:audit", "Export, verify and prune the record of who did what."),
     "db": ("practicus_mfa.cli.db:db", "Set up and check the database."),
     "operator": ("practicus_mfa.cli.operator:operator", "Run the operator of a cluster."),
     "login": ("practicus_mfa.cli.login:login", "Run the login service."),

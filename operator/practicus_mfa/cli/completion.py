@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from practicus_mfa.cli.commands import PROGRAM
+from practicus_mfa.cli import PROGRAM
 from practicus_mfa.cli.main import COMPLETION_VARIABLE, root
 
 _WHERE = {

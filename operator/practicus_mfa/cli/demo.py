@@ -116,11 +116,10 @@ def code(user: str, data_dir: Path) -> None:
 
 
 NEXT: Final = """
-Try next:
+Try next (`. .venv/bin/activate` puts the command on a terminal's path):
   practicus-mfa status --data-dir {dir}           what is true at this moment
   practicus-mfa verify --data-dir {dir}           every row, opened under the active key alone
   practicus-mfa users list --data-dir {dir}       who has MFA, and under which key
-(The command is in .venv/bin, unless you have activated that environment.)
 """
 
 LOG_IN: Final = """
@@ -151,8 +150,10 @@ def _clear(folder: DataFolder) -> None:
     """Remove an earlier demo, and nothing but a demo.
 
     Raises:
-        UsageError: The folder is something else.
+        UsageError: The folder is something else, or a platform runs on it.
     """
+    from practicus_mfa.reconciler.embedded.platform import locked
+
     if not folder.root.exists():
         return
     if not folder.demo.exists() and any(folder.root.iterdir()):
@@ -160,7 +161,9 @@ def _clear(folder: DataFolder) -> None:
             f"{folder.root} was not made by the demo, which replaces what it finds",
             remedy="name another folder with --data-dir, or move that one away",
         )
-    shutil.rmtree(folder.root)
+    # Who serves an earlier demo in another terminal would lose its database.
+    with locked(folder):
+        shutil.rmtree(folder.root)
 
 
 def write_values(path: Path, *, active: FernetKey, rolling: FernetKey | None) -> None:

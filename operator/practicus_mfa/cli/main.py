@@ -18,8 +18,9 @@ from typing import Any, Final, NoReturn
 import click
 
 from practicus_mfa import __version__
+from practicus_mfa.cli import PLUGIN, PROGRAM
 from practicus_mfa.cli.cluster import WHICH_CLUSTER
-from practicus_mfa.cli.commands import PLUGIN, PROGRAM, Commands, debug_option
+from practicus_mfa.cli.commands import Commands, debug_option
 from practicus_mfa.cli.invocation import Invocation
 from practicus_mfa.errors import EXIT_USAGE, MfaError
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from practicus_mfa.core.usernames import COMMAND_LINE
 from practicus_mfa.errors import UsageError
 
 STANDARD_INPUT: Final = Path("-")
@@ -24,7 +25,7 @@ def actor() -> str:
     except (OSError, KeyError):
         # A container may run under a number that has no name.
         name = f"uid {os.getuid()}"
-    return f"cli:{name}"
+    return f"{COMMAND_LINE}{name}"
 
 
 def ask_password(username: str, file: Path | None) -> str:

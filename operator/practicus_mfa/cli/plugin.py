@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 
 from click.shell_completion import CompletionItem, ShellComplete
 
-from practicus_mfa.cli.commands import PLUGIN
+from practicus_mfa.cli import PLUGIN
 from practicus_mfa.cli.invocation import Invocation
 from practicus_mfa.cli.main import COMPLETION_VARIABLE, root
 from practicus_mfa.cli.main import main as run_program

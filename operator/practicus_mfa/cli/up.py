@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import nullcontext
+from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -17,23 +18,36 @@ if TYPE_CHECKING:
     from practicus_mfa.reconciler.loop import Pass
 
 
+LOOPBACK: Final = "127.0.0.1"
+
 login_port_option: Final = click.option(
     "--login-port",
     type=click.IntRange(0, 65_535),
     metavar="PORT",
-    help="Of the log-in page, on 127.0.0.1; 0: any.  [default: the first free one from 8080 on]",
+    help="Of the log-in page; 0: any.  [default: the first free one from 8080 on]",
 )
 
 
-def chosen_port(wanted: int | None) -> int:
+def _address(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise click.BadParameter("not an address; 0.0.0.0 means all of this machine's") from None
+
+
+def chosen_port(wanted: int | None, address: str = LOOPBACK) -> int:
     """Return the port of the log-in page.
 
+    Args:
+        wanted: The one that a person names; ``None``: the first that is free.
+        address: What the page listens on.
+
     Raises:
-        UsageError: The one that is *wanted* is taken.
+        UsageError: The one that is *wanted* is taken, or the address is none of this machine.
     """
     from practicus_mfa.reconciler.embedded.login_process import free_port
 
-    return free_port(wanted)
+    return free_port(wanted, address)
 
 
 @click.command()
@@ -54,8 +68,19 @@ def chosen_port(wanted: int | None) -> int:
 )
 @click.option("--once", is_flag=True, help="End when all is Ready (0), or when a person is needed (3).")
 @login_port_option
+@click.option(
+    "--login-address",
+    default=LOOPBACK,
+    show_default=True,
+    metavar="ADDRESS",
+    callback=_address,
+    help="What the log-in page listens on, in plain HTTP: behind a proxy for login.host, or in a container, "
+    "0.0.0.0.",
+)
 @click.option("--no-login", is_flag=True, help="Without the login service.")
-def up(values: Path, data_dir: Path, *, once: bool, login_port: int | None, no_login: bool) -> None:
+def up(
+    values: Path, data_dir: Path, *, once: bool, login_port: int | None, login_address: str, no_login: bool
+) -> None:
     """Run the embedded platform: SQLite and local processes in place of a cluster.
 
     It reconciles what FILE asks for, again whenever FILE changes, and serves the log-in page, until it is
@@ -63,8 +88,10 @@ def up(values: Path, data_dir: Path, *, once: bool, login_port: int | None, no_l
     """
     from practicus_mfa.cli.status import print_status
 
-    port = None if once or no_login else chosen_port(login_port)
-    result = run_platform(DataFolder(data_dir), values, once=once, login_port=port)
+    port = None if once or no_login else chosen_port(login_port, login_address)
+    result = run_platform(
+        DataFolder(data_dir), values, once=once, login_port=port, login_address=login_address
+    )
     if result is None or not once:
         return
     print_status(result.status)
@@ -81,7 +108,13 @@ def _exit_code(result: Pass) -> int:
 
 
 def run_platform(
-    folder: DataFolder, values: Path, *, once: bool, quiet: bool = False, login_port: int | None = None
+    folder: DataFolder,
+    values: Path,
+    *,
+    once: bool,
+    quiet: bool = False,
+    login_port: int | None = None,
+    login_address: str = LOOPBACK,
 ) -> Pass | None:
     """Run the embedded platform on *folder*, showing it at work; return its last pass.
 
@@ -90,7 +123,8 @@ def run_platform(
         values: The values.yaml to follow.
         once: End when there is nothing left to do.
         quiet: Show faults alone.
-        login_port: Where the log-in page listens; ``None``: there is none.
+        login_port: The log-in page's port; ``None``: there is none.
+        login_address: What it listens on.
 
     Raises:
         UsageError: *values* is not valid, or another platform runs on the folder.
@@ -103,7 +137,13 @@ def run_platform(
     stop = _Stop()
     with nullcontext(Silence()) if quiet else display() as shown:
         result = run_embedded(
-            folder, values, once=once, display=shown, stopping=stop.asked, login_port=login_port
+            folder,
+            values,
+            once=once,
+            display=shown,
+            stopping=stop.asked,
+            login_port=login_port,
+            login_address=login_address,
         )
     if once and (result is None or not ended(result)):
         raise click.Abort

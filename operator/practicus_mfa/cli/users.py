@@ -6,17 +6,18 @@ Whoever is changed is named by user names; an unknown name among them, and nobod
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from practicus_mfa.cli.context import target_options
 from practicus_mfa.cli.output import Column, note, output_option, show_rows
-from practicus_mfa.cli.person import actor, ask_password
+from practicus_mfa.cli.person import actor
 from practicus_mfa.cli.target import Target
+from practicus_mfa.cli.users_create import create, set_password, setup_link
 from practicus_mfa.cli.users_import import import_
 from practicus_mfa.cli.users_list import list_
+from practicus_mfa.cli.users_restore import restore_mfa
 from practicus_mfa.errors import EXIT_NEEDS_PERSON
 from practicus_mfa.settings import Form
 
@@ -27,13 +28,6 @@ _DONE: Final = (Column("USER", "username"), Column("RESULT", "result"))
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_password_file: Final = click.option(
-    "--password-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Take the password from this file, - for standard input, instead of asking for it.",
-)
-
 
 @click.group()
 def users() -> None:
@@ -42,77 +36,15 @@ def users() -> None:
 
 users.add_command(list_)
 users.add_command(import_)
+users.add_command(create)
+users.add_command(set_password)
+users.add_command(setup_link)
+users.add_command(restore_mfa)
 
 
 def _named(command: Command) -> Command:
     """Give *command* one user name or more."""
     return click.argument("names", nargs=-1, required=True, metavar="NAME...")(command)
-
-
-@users.command()
-@click.argument("name")
-@target_options
-@click.option("--email", default="", help="The e-mail address.")
-@click.option("--name", "full_name", default="", help="The person's name.")
-@click.option("--staff", is_flag=True, help="Administers users.")
-@click.option("--superuser", is_flag=True, help="Administers everything.")
-@_password_file
-@click.option("--no-password", is_flag=True, help="No password is accepted until one is set.")
-def create(
-    target: Target,
-    name: str,
-    email: str,
-    full_name: str,
-    *,
-    staff: bool,
-    superuser: bool,
-    password_file: Path | None,
-    no_password: bool,
-) -> None:
-    """Create the user NAME, and ask for a password."""
-    from practicus_mfa.login.administer import create_user
-    from practicus_mfa.storage.users import NewUser
-
-    if no_password and password_file is not None:
-        raise click.UsageError("--no-password and --password-file exclude each other")
-    new = NewUser(username=name, email=email, name=full_name, is_staff=staff, is_superuser=superuser)
-    password = None if no_password else ask_password(name, password_file)
-    user = create_user(target.database, new, password=password, actor=actor())
-    click.echo(f"The user {user.username} was created.")
-
-
-@users.command("set-password")
-@click.argument("name")
-@target_options
-@_password_file
-def set_password(target: Target, name: str, password_file: Path | None) -> None:
-    """Replace the password of the user NAME."""
-    from practicus_mfa.login import administer
-
-    _check_names(target.database, [name])
-    password = ask_password(name, password_file)
-    user = administer.set_password(target.database, name, password, actor=actor())
-    click.echo(f"The password of {user.username} was replaced.")
-
-
-@users.command("setup-link", short_help="Make a link by which a user sets a password.")
-@click.argument("name")
-@target_options
-@click.option(
-    "--origin",
-    metavar="URL",
-    help="How the login service is reached, as https://login.example.com; without it the path is printed.",
-)
-def setup_link(target: Target, name: str, origin: str | None) -> None:
-    """Make a link by which the user NAME sets a password: once, within 24 hours.
-
-    Give it to that person alone. Who has MFA is asked for a code as ever.
-    """
-    from practicus_mfa.login.setup_link import issue
-
-    issued = issue(target.database, name, actor=actor())
-    note(f"Give this to {issued.username} alone; it is good once, for 24 hours.")
-    click.echo(f"{(origin or '').rstrip('/')}/setup/{issued.token}")
 
 
 @users.command(short_help="Let users try again after too many wrong codes.")
@@ -127,8 +59,8 @@ def unlock(target: Target, names: Sequence[str], output: Form) -> None:
 
     def results() -> Iterator[tuple[str, str]]:
         for username in _check_names(db, names):
-            administer.unlock(db, username, actor=actor())
-            yield username, "unlocked"
+            stopped = administer.unlock(db, username, actor=actor())
+            yield username, "unlocked" if stopped else "was not stopped"
 
     _show(results(), output)
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 IN_A_TABLE: Final = 100
 """Users that a table shows where no number is given."""
 
+SORTS: Final = ("username", "email", "name", "last-login")
+"""What users can be sorted by: the database's module says so too, which is imported when it is needed."""
+
 _COLUMNS: Final = (
     Column("USER", "username"),
     Column("E-MAIL", "email"),
@@ -39,7 +42,21 @@ _COLUMNS: Final = (
 @click.option("--administrators", is_flag=True, help="Staff and superusers.")
 @click.option("--inactive", is_flag=True, help="May not log in.")
 @click.option("--undecryptable", is_flag=True, help="MFA that no known key opens.")
-@click.option("--search", default="", metavar="TEXT", help="A part of the user name, e-mail address or name.")
+@click.option("--stopped", is_flag=True, help="Codes are stopped after too many wrong ones.")
+@click.option(
+    "--search",
+    default="",
+    metavar="WORDS",
+    help="Each word is the beginning of a word of the user name, e-mail address or name.",
+)
+@click.option(
+    "--sort",
+    type=click.Choice(SORTS),
+    default=SORTS[0],
+    show_default=True,
+    help="What to sort by; who never logged in comes last.",
+)
+@click.option("--descending", is_flag=True, help="From the end of that order.")
 @click.option("--after", metavar="NAME", help="Begin after this user.")
 @click.option(
     "--limit",
@@ -58,17 +75,19 @@ def list_(
     target: Target,
     /,
     search: str,
+    sort: str,
+    descending: bool,
     after: str | None,
     limit: int | None,
     output: Form | Literal["name"],
     **conditions: bool,
 ) -> None:
-    """List users in the order of their names; conditions are met together."""
-    from practicus_mfa.core.usernames import username_key
-    from practicus_mfa.storage.user_list import Wanted, every
+    """List users in the order of their names, or in another one; conditions are met together."""
+    from practicus_mfa.storage.user_list import Sort, Wanted, every
 
     wanted = Wanted(search=search, **conditions)
-    found = every(target.database, wanted, after=None if after is None else username_key(after))
+    order = Sort(sort.replace("-", "_"))
+    found = every(target.database, wanted, sort=order, descending=descending, after=after)
     most = (IN_A_TABLE if output == "table" else 0) if limit is None else limit
     shown = _Shown(islice(found, most) if most else found)
     if output == "name":
@@ -107,6 +126,8 @@ def _row(listed: ListedUser, *, for_people: bool) -> Mapping[str, object]:
         "active": user.is_active,
         "staff": user.is_staff,
         "superuser": user.is_superuser,
+        "last_login": listed.last_login_at,
+        "stopped": listed.stopped,
         "mfa": listed.mfa,
         # A program is given one type and a field of its own; a person reads one word.
         "mfa_fernet_active": str(key) if for_people and undecryptable else under_active,

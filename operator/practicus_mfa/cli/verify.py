@@ -53,7 +53,8 @@ def verify(target: Target, output: Form) -> None:
 
     found = list(rows()) if output != "json" else rows()
     if output == "table" and not found:
-        click.echo(f"All {opened:,} tokens open under the active key {key.id}.")
+        which = "The token opens" if opened == 1 else f"All {opened:,} tokens open"
+        click.echo(f"{which} under the active key {key.id}.")
         return
     show_rows(found, _COLUMNS, output)
     if failed:

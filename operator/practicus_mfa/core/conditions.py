@@ -127,7 +127,9 @@ def readers_converged(s: Situation) -> Finding:
         return False, "WaitingForReaders", tables_message(s)
     if not s.database.readers:
         return True, "Converged", "No reader holds a lease."
-    return True, "Converged", f"All {len(s.database.readers)} readers can read with every key in use."
+    count = len(s.database.readers)
+    who = f"All {count} readers" if count != 1 else "The reader"
+    return True, "Converged", f"{who} can read with every key in use."
 
 
 def data_up_to_date(s: Situation) -> Finding:
@@ -153,9 +155,10 @@ def data_up_to_date(s: Situation) -> Finding:
 
 
 def _all_under(total: int) -> str:
-    return (
-        f"All {total:,} rows are under the active key." if total != 1 else "The row is under the active key."
-    )
+    if not total:
+        return "There is no row yet."
+    which = "The row is" if total == 1 else f"All {total:,} rows are"
+    return f"{which} under the active key."
 
 
 def _moving(s: Situation, left: int) -> tuple[str, str]:
@@ -186,7 +189,7 @@ def policy_safe(s: Situation) -> Finding:
     return (
         True,
         "Safe",
-        f"{administrators.active} administrators, {administrators.enrolled} of them enrolled.",
+        f"Administrators who are enrolled: {administrators.enrolled} of {administrators.active}.",
     )
 
 

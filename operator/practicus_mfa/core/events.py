@@ -7,6 +7,7 @@ same again: each event says which occasion it is about, so that a second telling
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -42,8 +43,18 @@ REACHED: Final = (
 )
 """What is said when a rotation reaches a step, or is found beyond it."""
 
+REMOVED_EARLY: Final = "removed from values.yaml too early"
+"""What the condition OldKeyRetirable says of such a key; its reason is that of any other that rows need."""
 
-def events(before: Manifest, after: Manifest, work: WorkSeen, *, failed_before: bool) -> tuple[Event, ...]:
+
+def events(
+    before: Manifest,
+    after: Manifest,
+    work: WorkSeen,
+    *,
+    failed_before: bool,
+    told: Mapping[str, object] | None = None,
+) -> tuple[Event, ...]:
     """Return what happened between two statuses.
 
     Args:
@@ -51,13 +62,14 @@ def events(before: Manifest, after: Manifest, work: WorkSeen, *, failed_before: 
         after: The status that is published now.
         work: The workers; a failed attempt is told once.
         failed_before: Whether that failure was there at the last look.
+        told: Values of the policy, by path, that who asked for them was named with already.
     """
     return (
         *_rotation(before, after),
         *_conditions(before, after),
         *_removed_early(before, after),
         *_work(work, after, failed_before=failed_before),
-        *_policy(before, after),
+        *_policy(before, after, told or {}),
     )
 
 
@@ -105,11 +117,14 @@ def _conditions(before: Manifest, after: Manifest) -> Iterator[Event]:
 
 
 def _removed_early(before: Manifest, after: Manifest) -> Iterator[Event]:
-    marker = "removed from values.yaml too early"
-    was, now = _condition(before, "OldKeyRetirable"), _condition(after, "OldKeyRetirable")
-    message = now.get("message", "")
-    if marker in message and marker not in was.get("message", ""):
-        yield Event("OldKeyRemovedEarly", message, warning=True, occasion=_since(was, now))
+    if removed_early(after) and not removed_early(before):
+        was, now = _condition(before, "OldKeyRetirable"), _condition(after, "OldKeyRetirable")
+        yield Event("OldKeyRemovedEarly", now["message"], warning=True, occasion=_since(was, now))
+
+
+def removed_early(status: Manifest) -> bool:
+    """Whether *status* tells of a rolling key that was removed from values.yaml while rows need it."""
+    return REMOVED_EARLY in _condition(status, "OldKeyRetirable").get("message", "")
 
 
 def _since(was: Mapping[str, str], now: Mapping[str, str]) -> str:
@@ -124,10 +139,50 @@ def _work(work: WorkSeen, after: Manifest, *, failed_before: bool) -> Iterator[E
         yield Event("MigrationJobFailed", told, warning=True, occasion=f"{_this_rotation(after)} {work.name}")
 
 
-def _policy(before: Manifest, after: Manifest) -> Iterator[Event]:
-    if before.get("effective") and before["effective"] != after.get("effective"):
-        edit = f"{before.get('observedGeneration')} {after.get('observedGeneration')}"
-        yield Event("PolicyChanged", "The policy in force changed.", occasion=edit)
+def _policy(before: Manifest, after: Manifest, told: Mapping[str, object]) -> Iterator[Event]:
+    if not before.get("effective") or before["effective"] == after.get("effective"):
+        return
+    changed = changed_values(before, after)
+    untold = {path: entry for path, entry in changed.items() if told.get(path) != entry.get("value")}
+    if changed and not untold:
+        return
+    named = ", ".join(f"{path} is {_spelled(entry)}" for path, entry in untold.items())
+    message = f"The policy in force changed{f': {named}' if named else ''}."
+    edit = f"{before.get('observedGeneration')} {after.get('observedGeneration')}"
+    yield Event("PolicyChanged", message, occasion=edit)
+
+
+def changed_values(before: Manifest, after: Manifest) -> dict[str, Mapping[str, object]]:
+    """Return which entries of ``effective`` differ between two statuses, by path, as they are after."""
+    was, now = _entries(before), _entries(after)
+    return {path: entry for path, entry in now.items() if was.get(path) != entry}
+
+
+def _entries(manifest: Manifest) -> dict[str, Mapping[str, object]]:
+    sections = _mapping(manifest, "effective")
+    return {
+        f"{section}.{name}": entry
+        for section in sections
+        for name, entry in _mapping(sections, section).items()
+        if isinstance(entry, dict)
+    }
+
+
+def _spelled(entry: Mapping[str, object]) -> str:
+    whence = {"override": "by the settings page", "values": "by values.yaml"}
+    return f"{json.dumps(entry.get('value'))} {whence.get(str(entry.get('source')), '')}".rstrip()
+
+
+def change_told(request: str, author: str, what: str) -> Event:
+    """Return the event of a change that an administrator asked for.
+
+    Args:
+        request: What no other request is called.
+        author: Who.
+        what: What changed, in words.
+    """
+    message = f"{author} changed the policy on the settings page: {what}."
+    return Event("PolicyChanged", message, occasion=f"request {request}")
 
 
 def _mapping(manifest: Manifest, name: str) -> Mapping[str, object]:

@@ -15,7 +15,7 @@ from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.core.parse.faults import InvalidConfiguration
 from practicus_mfa.core.parse.reader import Section
 from practicus_mfa.core.parse.values import Values
-from practicus_mfa.core.policy import DatabaseRef, SecretRef
+from practicus_mfa.core.policy import DatabaseRef, SecretRef, SettingsPage
 from practicus_mfa.core.spelling import (
     Tree,
     mfa_spelled,
@@ -32,6 +32,15 @@ ROLLING_ENTRY: Final = "rollingKey"
 
 ADOPT: Final = "mfa.practicus.ai/adopt"
 """The annotation by which a person allows an MfaPolicy to take a database over from another one."""
+
+
+SETTINGS_PAGE: Final = "mfa.practicus.ai/settings-page"
+"""The annotation that says what administrators may change on the settings page. The operator goes by it, so
+that a login service that is somebody else's by now can't allow itself more."""
+
+APPLIED_REQUEST: Final = "mfa.practicus.ai/applied-request"
+"""The annotation that says which change of the settings page was applied last. It is written together with
+the change, so an operator that ends right after it leaves no doubt whether it was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +92,10 @@ def render(
         policy={
             "apiVersion": API_VERSION,
             "kind": KIND,
-            "metadata": _metadata(name, name, namespace),
+            "metadata": {
+                **_metadata(name, name, namespace),
+                "annotations": {SETTINGS_PAGE: str(values.settings_page)},
+            },
             "spec": spec,
         },
         secret_store=None if store.existing_secret else _secret(name, ref.name, namespace, keys),
@@ -91,6 +103,18 @@ def render(
         if database.url
         else None,
     )
+
+
+def page_allowed(annotations: Mapping[str, object]) -> SettingsPage:
+    """Return what the settings page may do, by an MfaPolicy's *annotations*.
+
+    A policy without one was made without the chart, or by an older one: all is allowed. What nobody
+    understands allows nothing.
+    """
+    found = annotations.get(SETTINGS_PAGE)
+    if found is None:
+        return SettingsPage.EDIT
+    return next((mode for mode in SettingsPage if mode == found), SettingsPage.READ)
 
 
 def _secret_ref(ref: SecretRef) -> Tree:

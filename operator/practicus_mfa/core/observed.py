@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from practicus_mfa.core.audit_chain import NOTHING, Head
 from practicus_mfa.core.keyring import KeyId, Keyring
 from practicus_mfa.core.policy import Policy
 
@@ -188,6 +189,7 @@ class DatabaseSeen:
         rotation: The rotation that is under way.
         history: The last completed rotations, newest first.
         readers: Unexpired leases.
+        audit_head: The end of the sealed audit.
     """
 
     claim: Claim | None
@@ -203,6 +205,7 @@ class DatabaseSeen:
     rotation: RotationSeen | None = None
     history: tuple[RotationSeen, ...] = ()
     readers: tuple[ReaderSeen, ...] = ()
+    audit_head: Head = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

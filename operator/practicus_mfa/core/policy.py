@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from practicus_mfa.core.keyring import KeyId
 
 Scalar = str | int | bool
 """A value that a ``where`` compares a column with."""
+
+
+class SettingsPage(StrEnum):
+    """``login.settingsPage``: what administrators may change without values.yaml."""
+
+    EDIT = "edit"
+    """Every value of ``mfa`` and ``rememberMe``."""
+    TIGHTEN = "tighten"
+    """The same values, to what is stricter than values.yaml says."""
+    READ = "read"
+    """Nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +121,8 @@ class Policy:
         database_ref: Where the database's URL is; ``None`` where the platform brings its own database.
         migration: How rows are re-encrypted.
         overridden: What ``overrides`` decided, by its path (``mfa.mandatory``).
+        values_mfa: What values.yaml alone says.
+        values_remember_me: What values.yaml alone says.
     """
 
     mfa: MfaRules = field(default_factory=MfaRules)
@@ -118,3 +132,5 @@ class Policy:
     database_ref: DatabaseRef | None = None
     migration: MigrationRules = field(default_factory=MigrationRules)
     overridden: frozenset[str] = frozenset()
+    values_mfa: MfaRules = field(default_factory=MfaRules)
+    values_remember_me: RememberMeRules = field(default_factory=RememberMeRules)

@@ -58,6 +58,7 @@ def status(seen: Observed, plan: Plan, *, before: Manifest, effective: Manifest,
         },
         "rotation": _rotation(rotation, plan.step, s, work) if rotation else {},
         "history": [_past(past) for past in s.database.history],
+        "auditHead": {"count": s.database.audit_head.count, "hash": s.database.audit_head.hash.hex()},
     }
 
 

@@ -17,6 +17,9 @@ MAX_USERNAME: Final = 150
 MAX_TEXT: Final = 254
 """Characters in an e-mail address (RFC 5321 section 4.5.3.1.3) and in a person's name."""
 
+COMMAND_LINE: Final = "cli:"
+"""What the audit calls people at the command line by, before their name on that machine."""
+
 _REFUSED_CATEGORIES: Final = {
     "Cc": "a control character",
     "Cf": "an invisible character",
@@ -58,6 +61,24 @@ def parse_username(text: str) -> str:
         msg = f"the user name has {len(name)} characters, more than {MAX_USERNAME}"
         raise ValueError(msg)
     return name
+
+
+def parse_new_username(text: str) -> str:
+    """Return *text* as the name of a user who is to be created, in NFKC form.
+
+    Raises:
+        ValueError: It is no user name, or the audit would take the user for somebody at the command line.
+    """
+    name = parse_username(text)
+    if is_reserved(name):
+        msg = f"user names that begin with {COMMAND_LINE} are the command line's in the audit"
+        raise ValueError(msg)
+    return name
+
+
+def is_reserved(name: str) -> bool:
+    """Tell whether the audit would take a user of this name for somebody at the command line."""
+    return username_key(name).startswith(COMMAND_LINE)
 
 
 def username_key(text: str) -> str:

@@ -12,58 +12,58 @@ record is decrypted, and a row whose MAC no key made is never decrypted. Whateve
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from hmac import compare_digest
-from itertools import compress
+from itertools import compress, starmap
+from typing import Generic
 
 from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.crypto.columns import paddings, reasons_unbound
 from practicus_mfa.crypto.faults import reason_unopened
 from practicus_mfa.crypto.keys import HeldKeys
 from practicus_mfa.crypto.records import HEAD_BYTES, Shape, read, shape_of
-from practicus_mfa.crypto.rows import Binding, PageRow, TokenT
+from practicus_mfa.crypto.rows import SealedPage, TokenT
 from practicus_mfa.crypto.runs import OpenedPage, Run, Single
 from practicus_mfa.crypto.streams import KeyStream
 from practicus_mfa.crypto.tokens import opened_by, reason_unbound
 
 
 def open_page(
-    rows: Sequence[PageRow[TokenT]], *, keys: HeldKeys, first: KeyId | None, binding: Binding
+    page: SealedPage[TokenT],
+    *,
+    keys: HeldKeys,
+    streams: Mapping[KeyId, KeyStream],
+    first: KeyId | None,
 ) -> OpenedPage:
     """Open the rows of a page.
 
     Args:
-        rows: The rows.
+        page: The rows.
         keys: The keys to try: the one that a row's hint names, then *first*, then the others.
+        streams: Each of them, set up.
         first: A key to prefer.
-        binding: What the plaintexts say about their rows.
-
-    Raises:
-        ValueError: A row has no owner and *binding* needs one.
     """
-    return _Opener(rows, keys, first, binding).open()
+    return _Opener(page, keys, streams, first).open()
 
 
-class _Opener:
+class _Opener(Generic[TokenT]):
     """The columns of one page, and what has become of its rows so far."""
 
     def __init__(
-        self, rows: Sequence[PageRow[TokenT]], keys: HeldKeys, first: KeyId | None, binding: Binding
+        self,
+        page: SealedPage[TokenT],
+        keys: HeldKeys,
+        streams: Mapping[KeyId, KeyStream],
+        first: KeyId | None,
     ) -> None:
-        tokens, self.hints, self.owners = _columns(rows, binding)
-        self.tokens = [bytes(token) if isinstance(token, memoryview) else token for token in tokens]
-        self.keys, self.first = keys, first
-        self.streams = {name: KeyStream(key) for name, key in keys.items()}
+        self.tokens, self.hints, self.owners = page.tokens, page.hints, page.owners
+        self.keys, self.streams, self.first = keys, streams, first
         self.runs: list[Run] = []
         self.page = OpenedPage()
 
     def open(self) -> OpenedPage:
-        groups: defaultdict[tuple[type, KeyId | None, int], list[int]] = defaultdict(list)
-        alike = zip(map(type, self.tokens), self.hints, map(len, self.tokens), strict=True)
-        for row, group in enumerate(alike):
-            groups[group].append(row)
-        for (_, hint, letters), rows in groups.items():
+        for (_, hint, letters), rows in self._alike().items():
             shape = shape_of(letters)
             if shape is None:
                 self._ask_cryptography(rows)
@@ -72,6 +72,16 @@ class _Opener:
         for run in self.runs:
             self._decrypt(run)
         return self.page
+
+    def _alike(self) -> Mapping[tuple[type, KeyId | None, int], Sequence[int]]:
+        """Return the rows by the type of their token, their hint and their token's length."""
+        kinds = list(zip(map(type, self.tokens), self.hints, map(len, self.tokens), strict=True))
+        if kinds and kinds.count(kinds[0]) == len(kinds):  # as in nearly every page of our table
+            return {kinds[0]: range(len(kinds))}
+        groups: defaultdict[tuple[type, KeyId | None, int], list[int]] = defaultdict(list)
+        for row, kind in enumerate(kinds):
+            groups[kind].append(row)
+        return groups
 
     def _read(self, rows: Sequence[int], hint: KeyId | None, shape: Shape) -> None:
         """Read rows of one length and one hint as records; one that is not canonical is found by halving."""
@@ -86,24 +96,29 @@ class _Opener:
             self._read(rows[middle:], hint, shape)
 
     def _authenticate(
-        self, rows: Sequence[int], records: Sequence[tuple[bytes, bytes]], hint: KeyId | None, shape: Shape
+        self,
+        rows: Sequence[int],
+        records: tuple[Sequence[bytes], Sequence[bytes]],
+        hint: KeyId | None,
+        shape: Shape,
     ) -> None:
         """Find the key whose MAC each record bears."""
-        signed, macs = zip(*records, strict=True)
+        signed, macs = records
         for key in self.keys.in_order(hint, self.first):
             stream = self.streams[key.id]
-            computed = stream.macs(signed)
-            if compare_digest(b"".join(computed), b"".join(macs)):
-                self.runs.append(Run(key=stream, shape=shape, rows=rows, signed=signed))
+            made = stream.macs(signed)
+            run = Run(key=stream, shape=shape, rows=rows, signed=signed)
+            if compare_digest(b"".join(made), b"".join(macs)):
+                self.runs.append(run)
                 return
-            good = [compare_digest(*pair) for pair in zip(computed, macs, strict=True)]
+            good = list(starmap(compare_digest, zip(made, macs, strict=True)))
             if any(good):
-                run = Run(key=stream, shape=shape, rows=rows, signed=signed)
                 self.runs.append(run.only(good))
                 rest = [not is_good for is_good in good]
-                rows, signed, macs = (tuple(compress(column, rest)) for column in (rows, signed, macs))
+                rows = list(compress(rows, rest))
+                signed, macs = list(compress(signed, rest)), list(compress(macs, rest))
         for row in rows:
-            self.page.refused[row] = reason_unopened(self.tokens[row], hint, self.keys)
+            self.page.refused[row] = reason_unopened(_plain(self.tokens[row]), hint, self.keys)
 
     def _decrypt(self, run: Run) -> None:
         """Decrypt a run whose every MAC is good, and look at what stands inside."""
@@ -127,7 +142,7 @@ class _Opener:
     def _ask_cryptography(self, rows: Iterable[int]) -> None:
         """Let ``cryptography`` judge these rows."""
         for row in rows:
-            token, hint = self.tokens[row], self.hints[row]
+            token, hint = _plain(self.tokens[row]), self.hints[row]
             opened = opened_by(token, self.keys.in_order(hint, self.first))
             if opened is None:
                 self.page.refused[row] = reason_unopened(token, hint, self.keys)
@@ -140,14 +155,6 @@ class _Opener:
                 self.page.refused[row] = reason
 
 
-def _columns(
-    rows: Sequence[PageRow[TokenT]], binding: Binding
-) -> tuple[Sequence[TokenT], Sequence[KeyId | None], Sequence[int] | None]:
-    """Return the tokens, the hints and, where tokens are bound, the owners of a page."""
-    tokens, hints, owners = zip(*rows, strict=True) if rows else ((), (), ())
-    if binding is Binding.BARE:
-        return tokens, hints, None
-    if None in owners:
-        msg = "a row without an owner can't be bound to one"
-        raise ValueError(msg)
-    return tokens, hints, owners
+def _plain(token: TokenT) -> str | bytes:
+    """Return *token* as ``cryptography`` takes it."""
+    return bytes(token) if isinstance(token, memoryview) else token

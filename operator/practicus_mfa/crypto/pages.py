@@ -19,86 +19,67 @@ from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.crypto.keys import FernetKey, HeldKeys
 from practicus_mfa.crypto.openings import open_page
 from practicus_mfa.crypto.records import HEAD_BYTES, write
-from practicus_mfa.crypto.rows import (
-    CURRENT,
-    Binding,
-    Current,
-    Outcome,
-    PageRow,
-    Rotated,
-    TokenT,
-    Unreadable,
-)
+from practicus_mfa.crypto.rows import RotatedPage, SealedPage, TokenT
 from practicus_mfa.crypto.runs import Run, Single
 from practicus_mfa.crypto.streams import KeyStream
 
-__all__ = [
-    "Binding",
-    "Current",
-    "Outcome",
-    "PageRow",
-    "Rotated",
-    "Unreadable",
-    "rotate_page",
-]
+
+class PageEngine:
+    """Brings tokens under one key, page after page."""
+
+    def __init__(self, keys: HeldKeys, write_key: KeyId) -> None:
+        """Set up the keys, once for all pages.
+
+        Args:
+            keys: The keys to try, the write key among them: a row's hint, then the write key, then the rest.
+            write_key: The key to seal with.
+
+        Raises:
+            KeyError: The write key is not held.
+        """
+        self._keys = keys
+        self._streams = {name: KeyStream(key) for name, key in keys.items()}
+        self._writer = self._streams[write_key]
+
+    def rotate(self, page: SealedPage[TokenT]) -> RotatedPage[TokenT]:
+        """Seal every token of a page under the write key that is not yet under it.
+
+        Args:
+            page: The rows; text and bytes, keys and lengths may be mixed.
+
+        Returns:
+            What became of each row.
+        """
+        writer = self._writer
+        opened = open_page(page, keys=self._keys, streams=self._streams, first=writer.key.id)
+        done = RotatedPage(tokens=list(page.tokens), refused=opened.refused)
+        for run in opened.runs:
+            if run.key is writer:
+                done.current.extend(run.rows)
+            else:
+                done.rotated.extend(run.rows)
+                for row, token in zip(run.rows, _sealed(run, writer, page.tokens), strict=True):
+                    done.tokens[row] = token
+        for single in opened.singles:
+            if single.key is writer.key:
+                done.current.append(single.row)
+            else:
+                done.rotated.append(single.row)
+                done.tokens[single.row] = _sealed_single(single, writer.key, page.tokens[single.row])
+        return done
 
 
-def rotate_page(
-    rows: Sequence[PageRow[TokenT]], *, keys: HeldKeys, write_key: KeyId, binding: Binding
-) -> list[Outcome[TokenT]]:
-    """Seal every token of a page under the write key that is not yet under it.
-
-    Args:
-        rows: The page; text and bytes, keys and lengths may be mixed.
-        keys: The keys to try, the write key among them: a row's hint, then the write key, then the rest.
-        write_key: The key to seal with.
-        binding: Whether the tokens are bound to their owners.
-
-    Returns:
-        What became of each row, in the order of *rows*.
-
-    Raises:
-        KeyError: The write key is not held.
-        ValueError: A row has no owner and *binding* needs one.
-    """
-    writer = KeyStream(keys[write_key])
-    page = open_page(rows, keys=keys, first=write_key, binding=binding)
-    outcomes: list[Outcome[TokenT] | None] = [None] * len(rows)
-    for row, reason in page.refused.items():
-        outcomes[row] = Unreadable(reason)
-    for run in page.runs:
-        from_key = run.key.key.id
-        if from_key == write_key:
-            for row in run.rows:
-                outcomes[row] = CURRENT
-        else:
-            for row, token in zip(run.rows, _sealed(run, writer, rows), strict=True):
-                outcomes[row] = Rotated(token, from_key)
-    for single in page.singles:
-        from_key = single.key.id
-        if from_key == write_key:
-            outcomes[single.row] = CURRENT
-        else:
-            token = _sealed_single(single, writer.key, rows[single.row].token)
-            outcomes[single.row] = Rotated(token, from_key)
-    # Each row is in exactly one of the three, so none is left.
-    return cast("list[Outcome[TokenT]]", outcomes)
-
-
-def _sealed(run: Run, writer: KeyStream, rows: Sequence[PageRow[TokenT]]) -> list[TokenT]:
-    """Return the tokens of a run, sealed by *writer*; each has the type that its row's token has."""
+def _sealed(run: Run, writer: KeyStream, old: Sequence[TokenT]) -> list[TokenT]:
+    """Return the tokens of a run, sealed by *writer*; each has the type that its row's *old* token has."""
     shape = run.shape
     bodies = Struct(f"{shape.body}s").iter_unpack(writer.encrypt(run.padded, shape.body))
     signed = [was[:HEAD_BYTES] + body for was, (body,) in zip(run.signed, bodies, strict=True)]
     text = write(signed, writer.macs(signed), shape)
     starts = range(0, len(text), shape.letters)
-    if isinstance(rows[run.rows[0]].token, str):
+    if isinstance(old[run.rows[0]], str):
         return cast("list[TokenT]", [text[at : at + shape.letters] for at in starts])
     data = text.encode("ascii")
-    return [
-        _like(rows[row].token, data[at : at + shape.letters])
-        for row, at in zip(run.rows, starts, strict=True)
-    ]
+    return [_like(old[row], data[at : at + shape.letters]) for row, at in zip(run.rows, starts, strict=True)]
 
 
 def _sealed_single(single: Single, writer: FernetKey, old: TokenT) -> TokenT:

@@ -16,27 +16,16 @@ from functools import lru_cache
 from struct import Struct
 from typing import Final, cast
 
+from pybase64 import b64decode, b64encode
+
 from practicus_mfa.crypto.faults import BLOCK_BYTES, FERNET_VERSION
 
 HEAD_BYTES: Final = 1 + 8
 """Version and timestamp."""
 MAC_BYTES: Final = 32
 
-_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-
-
-def _reading_table() -> bytes:
-    """To the standard alphabet; padding becomes "A" (zero bits), all else what no decoder takes."""
-    table = bytearray(b"!" * 256)
-    for letter in _ALPHABET:
-        table[letter] = letter
-    for url_safe, standard in zip(b"-_=", b"+/A", strict=True):
-        table[url_safe] = standard
-    return bytes(table)
-
-
-_READING: Final = _reading_table()
-_WRITING: Final = bytes.maketrans(b"+/", b"-_")
+_URL_SAFE: Final = b"-_"
+"""What Fernet's base64 has in place of ``+`` and ``/``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +53,21 @@ class Shape:
         """Bytes that the MAC covers."""
         return HEAD_BYTES + self.body
 
+    @property
+    def record(self) -> Struct:
+        """A record: its signed part, its MAC, and zeros where the text has padding."""
+        return Struct(f"{self.signed}s{MAC_BYTES}s{self.pads}x")
+
+    @property
+    def only_signed(self) -> Struct:
+        """The signed part of a record."""
+        return Struct(f"{self.signed}s{MAC_BYTES + self.pads}x")
+
+    @property
+    def only_mac(self) -> Struct:
+        """The MAC of a record."""
+        return Struct(f"{self.signed}x{MAC_BYTES}s{self.pads}x")
+
 
 @lru_cache(maxsize=1024)
 def shape_of(letters: int) -> Shape | None:
@@ -77,41 +81,44 @@ def shape_of(letters: int) -> Shape | None:
     return None
 
 
-def read(tokens: Sequence[str | bytes], shape: Shape) -> list[tuple[bytes, bytes]] | None:
-    """Return the signed part and the MAC of each of *tokens*, or None where one of them is not canonical.
+def read(tokens: Sequence[str | bytes | memoryview], shape: Shape) -> tuple[list[bytes], list[bytes]] | None:
+    """Return the signed parts and the MACs of *tokens*, or None where one of them is not canonical.
 
     Args:
         tokens: Either all text or all bytes, each as long as *shape* says.
         shape: Their layout.
     """
     count, letters, stride = len(tokens), shape.letters, shape.stride
-    text = _joined(tokens)
-    if text.count(b"=") != shape.pads * count:
-        return None
-    if any(text[letters - at :: letters].count(b"=") != count for at in range(1, shape.pads + 1)):
+    text = bytearray(_joined(tokens))
+    for at in range(1, shape.pads + 1):
+        if text[letters - at :: letters].count(b"=") != count:
+            return None
+        text[letters - at :: letters] = b"A" * count  # zero bits
+    if any(foreign in text for foreign in b"+/="):
         return None
     try:
-        records = binascii.a2b_base64(text.translate(_READING), strict_mode=True)
+        records = b64decode(text, _URL_SAFE, validate=True)
     except binascii.Error:
         return None
     if records[::stride].count(FERNET_VERSION) != count:
         return None
     if any(records[stride - at :: stride].count(0) != count for at in range(1, shape.pads + 1)):
         return None
-    return list(Struct(f"{shape.signed}s{MAC_BYTES}s{shape.pads}x").iter_unpack(records))
+    # Going through them twice takes half the time of unpacking both at once and parting the pairs.
+    signed = [part for (part,) in shape.only_signed.iter_unpack(records)]
+    return signed, [mac for (mac,) in shape.only_mac.iter_unpack(records)]
 
 
 def write(signed: Sequence[bytes], macs: Sequence[bytes], shape: Shape) -> str:
     """Return the tokens of these records, joined: each has ``shape.letters`` characters."""
-    zeros = bytes(shape.pads)
-    records = b"".join([part for pair in zip(signed, macs, strict=True) for part in (*pair, zeros)])
-    text = bytearray(binascii.b2a_base64(records, newline=False).translate(_WRITING))
+    records = b"".join(map(shape.record.pack, signed, macs))
+    text = bytearray(b64encode(records, _URL_SAFE))
     for at in range(1, shape.pads + 1):
         text[shape.letters - at :: shape.letters] = b"=" * len(signed)
     return text.decode("ascii")
 
 
-def _joined(tokens: Sequence[str | bytes]) -> bytes:
+def _joined(tokens: Sequence[str | bytes | memoryview]) -> bytes:
     if isinstance(tokens[0], str):
         # What is not ASCII becomes "?", which is not canonical either, and keeps its place.
         return "".join(cast("Sequence[str]", tokens)).encode("ascii", "replace")

@@ -1,84 +1,57 @@
-"""What goes into the page engine and what comes out of it, row by row."""
+"""What goes into the page engine and what comes out of it: columns, for a page has thousands of rows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
-from typing import Final, Generic, NamedTuple, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from practicus_mfa.core.keyring import KeyId
-from practicus_mfa.crypto.faults import Fault, Reason
+from practicus_mfa.crypto.faults import Reason
 
 TokenT = TypeVar("TokenT", bound=str | bytes | memoryview)
 """A token as its column holds it: text, or the bytes of a bytea, which some drivers give as memoryview."""
 
 
-class Binding(Enum):
-    """What a token's plaintext says about the row it stands in."""
-
-    OWNER = "owner"
-    """Our own table: version and owner's id before the secret, checked at every open."""
-    BARE = "bare"
-    """Another application's table: the plaintext is its own affair and stays as it is."""
-
-
-class PageRow(NamedTuple, Generic[TokenT]):
-    """A row whose token is to be opened. A tuple, for a page has thousands.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedPage(Generic[TokenT]):
+    """Rows whose tokens are to be opened.
 
     Attributes:
-        token: The token, neither NULL nor empty.
-        hint: The key that the row names, if it names one; tried first.
-        owner: The user's id; needed with ``Binding.OWNER``, ignored otherwise.
+        tokens: The token of each row, neither NULL nor empty.
+        hints: The key that each row names, if it names one; tried first.
+        owners: Our own table: the user's id of each row, which every open compares with the one in the
+            plaintext. ``None`` for another application's table: the plaintext is its own affair.
     """
 
-    token: TokenT
-    hint: KeyId | None = None
-    owner: int | None = None
+    tokens: Sequence[TokenT] = field(repr=False)
+    hints: Sequence[KeyId | None]
+    owners: Sequence[int] | None
 
-    def __repr__(self) -> str:
-        """Leave the token out."""
-        return f"PageRow(hint={self.hint!r}, owner={self.owner!r})"
+    def __post_init__(self) -> None:
+        """Look whether every row has a hint, be it None, and an owner where tokens are bound to one.
+
+        Raises:
+            ValueError: The columns differ in length.
+        """
+        if any(len(column) != len(self.tokens) for column in (self.hints, self.owners) if column is not None):
+            msg = "the columns of a page differ in length"
+            raise ValueError(msg)
 
 
-class Rotated(NamedTuple, Generic[TokenT]):
-    """The token was opened and sealed anew under the write key. A tuple, for a page has thousands.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotatedPage(Generic[TokenT]):
+    """What became of a page: each of its rows, counted from 0, is in one of the last three.
 
     Attributes:
-        token: The new token, of the old one's type, with its timestamp.
-        from_key: The key that opened the old token.
+        tokens: The token of each row: a new one where it was rotated, sealed under the write key, of the old
+            one's type and with its timestamp; otherwise the old one.
+        rotated: Rows that have a new token.
+        current: Rows whose token opens under the write key already.
+        refused: Rows whose token can't be read and must stay as it is, and why.
     """
 
-    token: TokenT
-    from_key: KeyId
-
-    def __repr__(self) -> str:
-        """Leave the token out."""
-        return f"Rotated(from_key={self.from_key!r})"
-
-
-@dataclass(frozen=True, slots=True)
-class Current:
-    """The token opens under the write key already."""
-
-
-CURRENT: Final = Current()
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """The token can't be read; it must stay as it is.
-
-    Attributes:
-        reason: Why.
-    """
-
-    reason: Reason
-
-    @property
-    def fault(self) -> Fault:
-        """The fault that the database keeps."""
-        return self.reason.fault
-
-
-Outcome = Rotated[TokenT] | Current | Unreadable
-"""What became of a row of a rotated page."""
+    tokens: list[TokenT] = field(repr=False)
+    rotated: list[int] = field(default_factory=list)
+    current: list[int] = field(default_factory=list)
+    refused: dict[int, Reason]

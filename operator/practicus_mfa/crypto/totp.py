@@ -59,6 +59,16 @@ def new_secret() -> bytes:
     return secrets.token_bytes(SECRET_BYTES)
 
 
+def secret_for(seed: bytes, whom: str) -> bytes:
+    """Return the secret that is *whom*'s share of a random *seed*: who is shown one knows no other.
+
+    Args:
+        seed: :data:`SECRET_BYTES` random bytes, shown to nobody.
+        whom: Tells those apart who are to be shown different secrets.
+    """
+    return hmac.digest(seed, b"practicus-mfa/offered-secret/v1:" + whom.encode(), "sha256")[:SECRET_BYTES]
+
+
 def secret_text(secret: bytes) -> str:
     """Return *secret* as a person types it into an app: base32 without padding."""
     return b32encode(secret).decode("ascii").rstrip("=")

@@ -27,9 +27,6 @@ from practicus_mfa.kube.objects import JOBS, Tree
 
 CONTAINER: Final = "migrate"
 
-USER: Final = 10_001
-"""User and group that the image was made for."""
-
 KEYRING_FOLDER: Final = "/etc/practicus-mfa/keyring"
 DATABASE_FOLDER: Final = "/etc/practicus-mfa/database"
 
@@ -139,18 +136,17 @@ def _pod(owner: Owner, generation: str, parts: int, database: DatabaseRef, templ
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        # The Pod Security Standard "restricted".
+        # The Pod Security Standard "restricted", whatever else is said.
         "securityContext": {
+            **template.security_context,
             "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(generation, parts, database, template)],
         "volumes": [
             _volume("keyring", keyring_name(owner.name), KEYRING_ENTRY),
             _volume("database", database.name, database.key),
+            *(dict(volume) for volume in template.volumes),
         ],
     }
     chosen: Mapping[str, Any] = {
@@ -186,6 +182,7 @@ def _container(generation: str, parts: int, database: DatabaseRef, template: Job
         "volumeMounts": [
             {"name": "keyring", "mountPath": KEYRING_FOLDER, "readOnly": True},
             {"name": "database", "mountPath": DATABASE_FOLDER, "readOnly": True},
+            *(dict(mount) for mount in template.volume_mounts),
         ],
     }
     chosen = {"imagePullPolicy": template.image_pull_policy, "resources": dict(template.resources)}

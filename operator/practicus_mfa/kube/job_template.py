@@ -17,6 +17,13 @@ RESOURCES: Final[Mapping[str, Any]] = MappingProxyType(
     }
 )
 
+USER: Final = 10_001
+"""User and group that the image was made for."""
+
+AS_THE_IMAGE_S_USER: Final[Mapping[str, int]] = MappingProxyType(
+    {"runAsUser": USER, "runAsGroup": USER, "fsGroup": USER}
+)
+
 TTL_SECONDS: Final = 3_600
 """How long a finished Job stays to be looked at."""
 
@@ -37,6 +44,9 @@ class JobTemplate:
         service_account: '' for the namespace's default; its token is not mounted either way.
         pod_labels: Further labels of the pods.
         pod_annotations: Further annotations of the pods.
+        security_context: As whom the pods run, in a pod's words; that they are restricted is not asked.
+        volumes: Further volumes, as in a pod.
+        volume_mounts: Where these are found, as in a container.
         ttl_seconds: How long a finished Job stays.
     """
 
@@ -51,4 +61,7 @@ class JobTemplate:
     service_account: str = ""
     pod_labels: Mapping[str, str] = field(default_factory=dict)
     pod_annotations: Mapping[str, str] = field(default_factory=dict)
+    security_context: Mapping[str, Any] = field(default_factory=lambda: dict(AS_THE_IMAGE_S_USER))
+    volumes: tuple[Mapping[str, Any], ...] = ()
+    volume_mounts: tuple[Mapping[str, Any], ...] = ()
     ttl_seconds: int = TTL_SECONDS

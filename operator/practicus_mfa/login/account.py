@@ -11,17 +11,18 @@ from datetime import datetime
 
 from practicus_mfa.core.login.account import Account
 from practicus_mfa.core.login.rules import needs_factor
-from practicus_mfa.core.login.session import LoggedOut, MustEnrol, Valid, is_fresh, judge
+from practicus_mfa.core.login.session import Verdict, is_fresh, judge
 from practicus_mfa.crypto.opaque import token_hash
 from practicus_mfa.crypto.password_policy import check_password
-from practicus_mfa.crypto.passwords import hash_password
+from practicus_mfa.crypto.passwords import hash_password, verify_password
 from practicus_mfa.crypto.tokens import UnreadableTokenError
 from practicus_mfa.errors import RetryableError, UsageError
 from practicus_mfa.login import new_password
-from practicus_mfa.login.context import Acting, LoginContext
+from practicus_mfa.login.context import Acting, Client, LoginContext
 from practicus_mfa.login.enrol import open_factor
 from practicus_mfa.login.recovery_codes import give_recovery_codes
 from practicus_mfa.login.session_start import FRESH_MINUTES, Tokens, renewed
+from practicus_mfa.login.throttling import known_device
 from practicus_mfa.storage import accounts, audit, factors, recovery_codes, sessions
 from practicus_mfa.storage.engine import database_now
 from practicus_mfa.storage.sessions import StoredSession
@@ -34,6 +35,14 @@ class NotProvedError(UsageError):
     def __init__(self) -> None:
         """Say so."""
         super().__init__("Your last proof is too old for that.", remedy="Give password and code again.")
+
+
+class SamePasswordError(UsageError):
+    """Who is to choose another password chose the one that somebody else knows."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("That is the password that somebody else chose.", remedy="Choose another one.")
 
 
 class NoFactorError(UsageError):
@@ -50,7 +59,7 @@ class Current:
 
     session: StoredSession
     account: Account
-    verdict: Valid | MustEnrol | LoggedOut
+    verdict: Verdict
     at: datetime
 
     @property
@@ -132,15 +141,15 @@ def _readable(ctx: LoginContext, stored: tuple[factors.Factor, ...]) -> bool | N
     return not stored
 
 
-def log_out(ctx: LoginContext, session_token: str) -> None:
-    """End the session of a token; nothing where there is none."""
+def log_out(ctx: LoginContext, session_token: str, client: Client) -> None:
+    """End the session of a token, for *client*; nothing where there is none."""
     hashed = token_hash(session_token)
     with ctx.db.write() as connection:
         found = sessions.load(connection, [hashed]).get(hashed)
         if found is not None and not found.for_verify:
             sessions.end(connection, found.session.id, user_id=found.account.id)
             name = found.account.username
-            audit.append(connection, name, "logout", subject=name)
+            audit.append(connection, name, "logout", subject=name, detail={"address": client.address})
 
 
 def log_out_everywhere(ctx: LoginContext, acting: Acting, *, but_here: bool = False) -> int:
@@ -178,8 +187,9 @@ def new_recovery_codes(ctx: LoginContext, acting: Acting) -> NewCodes:
 
     Raises:
         NotProvedError: The last proof is too old.
-        NoFactorError: There is no factor that they could stand in for.
+        NoFactorError: There is no factor that they could stand in for, or MFA is switched off.
     """
+    _check_mfa_is_on(ctx)
     with ctx.db.write() as connection:
         _check_proof(connection, acting)
         stored = factors.of_user(connection, acting.account.id)
@@ -194,8 +204,9 @@ def remove_factor(ctx: LoginContext, acting: Acting) -> Tokens:
 
     Raises:
         NotProvedError: The last proof is too old.
-        NoFactorError: There is none, or the policy wants it.
+        NoFactorError: There is none, or the policy wants it, or MFA is switched off.
     """
+    _check_mfa_is_on(ctx)
     if needs_factor(acting.account, ctx.rules()):
         raise NoFactorError("Your organisation wants you to have MFA; set up a new app instead.")
     with ctx.db.write() as connection:
@@ -211,13 +222,25 @@ def change_password(ctx: LoginContext, acting: Acting, *, new: str) -> Tokens:
     Raises:
         NotProvedError: The last proof is too old.
         PasswordRefusedError: It is too short, too long or common.
+        SamePasswordError: Another one must be chosen, and it is the present one.
         BusyError: Too many log-ins are under way.
     """
     checked = check_password(new)
+    if acting.account.must_change_password:
+        with ctx.db.read() as connection:
+            present = accounts.password_hash(connection, acting.account.id)
+        if ctx.hashing.run(lambda: verify_password(new, present)):
+            raise SamePasswordError
     hashed = ctx.hashing.run(lambda: hash_password(checked))
     with ctx.db.write() as connection:
         _check_proof(connection, acting)
-        new_password.put_in_force(connection, acting.account.id, hashed, but=acting.session.id)
+        new_password.put_in_force(
+            connection,
+            acting.account.id,
+            hashed,
+            but=acting.session.id,
+            but_device=known_device(connection, acting.account, acting),
+        )
         _note(connection, acting, "user.set-password")
         return _renewed(connection, ctx, acting)
 
@@ -226,6 +249,12 @@ def renew_tokens(ctx: LoginContext, acting: Acting) -> Tokens:
     """Let the acting session go on under new tokens, with all those that the configuration asks for."""
     with ctx.db.write() as connection:
         return _renewed(connection, ctx, acting)
+
+
+def _check_mfa_is_on(ctx: LoginContext) -> None:
+    # Else a proof is a password alone, and would outlast the time in which a password is enough.
+    if not ctx.rules().mfa.enabled:
+        raise NoFactorError("MFA is switched off: what was set up stays as it is until it is on again.")
 
 
 def _check_proof(connection: Transaction, acting: Acting) -> None:
@@ -249,4 +278,4 @@ def _renewed(connection: Transaction, ctx: LoginContext, acting: Acting) -> Toke
 
 def _note(connection: Transaction, acting: Acting, action: str, **detail: int) -> None:
     name = acting.account.username
-    audit.append(connection, name, action, subject=name, detail=detail)
+    audit.append(connection, name, action, subject=name, detail={"address": acting.address, **detail})

@@ -56,7 +56,16 @@ class Client:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acting:
-    """A logged-in user who does something: a session that was judged, and whose it is."""
+    """A logged-in user who does something, in a session that was judged.
+
+    Attributes:
+        session: The session.
+        account: Whose it is.
+        address: Where the request came from.
+        device: The token of the known-device cookie.
+    """
 
     session: StoredSession
     account: Account
+    address: str = ""
+    device: str | None = field(default=None, repr=False)

@@ -13,7 +13,7 @@ from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.crypto.keys import FernetKey, HeldKeys
 from practicus_mfa.crypto.tokens import Opened, open_sealed, seal
 from practicus_mfa.errors import RetryableError, UsageError
-from practicus_mfa.storage import audit, factors, users
+from practicus_mfa.storage import audit, devices, factors, users
 from practicus_mfa.storage.engine import Database
 from practicus_mfa.storage.factors import USUAL, Factor, NewFactor, TotpParameters
 from practicus_mfa.storage.transaction import Transaction
@@ -91,6 +91,7 @@ def enrol(
             raise AlreadyEnrolledError(user.username)
         factors.remove_all(connection, user.id)  # those without a token: cleared by hand
         add_factors(connection, key, [Secret(user_id=user.id, secret=secret, totp=totp)], keys, clock)
+        devices.delete_all(connection, user.id)  # a password made them known
         audit.append(connection, actor, "mfa.enrol", subject=user.username)
         return user
 

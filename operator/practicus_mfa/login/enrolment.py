@@ -1,8 +1,11 @@
 """Setting up an authenticator app: a secret is offered, and counts from the first right code on.
 
-The offered secret is kept encrypted for ten minutes, the same for every tab and reload, and grants nothing.
-The code that proves it is used up like any other. What was offered is sealed anew when it becomes the factor,
-so it is under the key that writes at that moment.
+The offered secret is the same for ten minutes, for every tab and reload of a browser, and grants nothing.
+What is kept of it, encrypted, is a seed that nobody is shown: each half-login and each session is offered a
+secret of its own. So who knows the password too, and looks, does not see what the owner sets up; and who
+puts a factor's token in the seed's place is not shown what it holds. The code that proves a secret is used up
+like any other. What was offered is sealed when it becomes the factor, so it is under the key that writes at
+that moment.
 """
 
 from __future__ import annotations
@@ -15,9 +18,10 @@ from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.core.login.account import Account
 from practicus_mfa.core.login.rules import Step
 from practicus_mfa.core.login.session import is_fresh
+from practicus_mfa.crypto.opaque import token_hash
 from practicus_mfa.crypto.tokens import UnreadableTokenError, open_sealed, seal
 from practicus_mfa.crypto.totp import USUAL as USUAL_PARAMETERS
-from practicus_mfa.crypto.totp import key_uri, matching_step, new_secret, secret_text
+from practicus_mfa.crypto.totp import key_uri, matching_step, new_secret, secret_for, secret_text
 from practicus_mfa.login.context import Acting, Client, LoginContext
 from practicus_mfa.login.enrol import Secret, add_factor, held_key
 from practicus_mfa.login.notices import Notice
@@ -33,7 +37,8 @@ from practicus_mfa.login.session_start import (
     open_half,
     renewed,
 )
-from practicus_mfa.storage import accounts, audit, factors, pending_factors, sessions, users
+from practicus_mfa.login.throttling import known_device
+from practicus_mfa.storage import accounts, audit, devices, factors, pending_factors, sessions, users
 from practicus_mfa.storage.engine import database_now
 from practicus_mfa.storage.factors import TotpParameters
 from practicus_mfa.storage.half_logins import HalfLogin
@@ -96,21 +101,34 @@ class AlreadyEnrolled:
     """There is a factor, readable or not, and nothing that permits to replace it."""
 
 
-def begin(ctx: LoginContext, account: Account) -> Offer:
+def begin(ctx: LoginContext, account: Account, who: EnrolBy) -> Offer:
     """Return the secret that is offered to *account*, a new one where none is.
+
+    Args:
+        ctx: The surroundings.
+        account: Who enrols.
+        who: The half-login or the session that the account is known by.
 
     Raises:
         NotReadyError: This replica may not write tokens at the moment.
     """
     with ctx.db.read() as connection:
-        secret = _offered(connection, ctx, account)
-    if secret is None:
-        secret = with_token_write(ctx.db, lambda connection, key: _offer(connection, key, ctx, account))
+        seed = _seed(connection, ctx, account)
+    if seed is None:
+        seed = with_token_write(ctx.db, lambda connection, key: _new_seed(connection, key, ctx, account))
+    secret = _secret_of(who, seed)
     uri = key_uri(secret, issuer=ctx.config.branding.issuer, account=account.username)
     return Offer(secret_text=secret_text(secret), uri=uri)
 
 
-def _offered(connection: Transaction, ctx: LoginContext, account: Account) -> bytes | None:
+def _secret_of(who: EnrolBy, seed: bytes) -> bytes:
+    whom = (
+        f"half-login {token_hash(who.token).hex()}" if isinstance(who, Half) else f"session {who.session.id}"
+    )
+    return secret_for(seed, whom)
+
+
+def _seed(connection: Transaction, ctx: LoginContext, account: Account) -> bytes | None:
     token = pending_factors.get(connection, account.id)
     if token is None:
         return None
@@ -121,18 +139,16 @@ def _offered(connection: Transaction, ctx: LoginContext, account: Account) -> by
         return None
 
 
-def _offer(connection: Transaction, key: KeyId, ctx: LoginContext, account: Account) -> bytes:
+def _new_seed(connection: Transaction, key: KeyId, ctx: LoginContext, account: Account) -> bytes:
     users.get(connection, account.username, lock=True)
     # Another tab may have been first: both show the same.
-    secret = _offered(connection, ctx, account)
-    if secret is None:
-        secret = new_secret()
-        sealed = seal(
-            secret, owner=account.id, key=held_key(ctx.keys(), key), now=int(ctx.clock().timestamp())
-        )
+    seed = _seed(connection, ctx, account)
+    if seed is None:
+        seed = new_secret()
+        sealed = seal(seed, owner=account.id, key=held_key(ctx.keys(), key), now=int(ctx.clock().timestamp()))
         expires_at = database_now(connection) + OFFERED
         pending_factors.save(connection, account.id, sealed, expires_at=expires_at)
-    return secret
+    return seed
 
 
 def confirm(
@@ -163,14 +179,17 @@ def confirm(
             return Expired()
         if account.enrolled and not _may_replace(connection, who):
             return AlreadyEnrolled()
-        secret = _offered(connection, ctx, account)
-        if secret is None:
+        seed = _seed(connection, ctx, account)
+        if seed is None:
             return Expired()
+        secret = _secret_of(who, seed)
         step = _proving_step(ctx, secret, code)
         if isinstance(step, WrongFirstCode):
             return step
         sessions.end_all(connection, account.id, but=None if found else _acting(who).session.id)
         codes = _replace_factor(connection, key, ctx, account, secret, step)
+        # What a password made known gets no tries of its own at the codes.
+        devices.delete_all(connection, account.id, but=known_device(connection, account, client))
         if found is None:
             enrolled = Enrolled(
                 codes=codes, tokens=renewed(connection, ctx, _acting(who), factor=True), target=""
@@ -178,7 +197,8 @@ def confirm(
         else:
             enrolled = _finished(connection, ctx, found, codes, remembered=remembered, client=client)
         # After the line of a log-in that ends with it, so that the next one tells of it.
-        audit.append(connection, account.username, "mfa.enrol", subject=account.username)
+        name, detail = account.username, {"address": client.address}
+        audit.append(connection, name, "mfa.enrol", subject=name, detail=detail)
         return enrolled
 
     try:

@@ -1,7 +1,8 @@
-"""What is over is deleted: sessions, half-logins, links, pending factors, known browsers, counters.
+"""What is over is deleted: sessions, half-logins, links, pending factors, known browsers, counters, runs.
 
 Every replica does so each minute. Whatever is deleted has no effect any more, so it makes no difference who
-deletes it, or whether two do; and what is left while the database is away is deleted later.
+deletes it, or whether two do; and what is left while the database is away is deleted later. Of tries at names
+that nobody has the audit is told first, in the same transaction.
 """
 
 from __future__ import annotations
@@ -11,7 +12,16 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from practicus_mfa.errors import RetryableError
-from practicus_mfa.storage import attempts, devices, half_logins, pending_factors, sessions, setup_links
+from practicus_mfa.storage import (
+    attempts,
+    bulk_runs,
+    devices,
+    half_logins,
+    pending_factors,
+    sessions,
+    setup_links,
+    unknown_names,
+)
 from practicus_mfa.storage.engine import Database
 from practicus_mfa.storage.expiry import AT_ONCE
 from practicus_mfa.storage.transaction import Transaction
@@ -32,6 +42,8 @@ TASKS: Final[Sequence[Task]] = (
     ("set-up links", setup_links.delete_expired),
     ("known browsers", devices.delete_expired),
     ("counters", attempts.delete_expired),
+    ("tries at unknown names", unknown_names.tell),
+    ("bulk runs", bulk_runs.delete_old),
 )
 
 

@@ -32,7 +32,7 @@ from practicus_mfa.login.session_start import (
     open_half,
 )
 from practicus_mfa.login.throttling import Stopped
-from practicus_mfa.storage import accounts, audit, users
+from practicus_mfa.storage import accounts, audit, unknown_names, users
 from practicus_mfa.storage.attempts import Key
 from practicus_mfa.storage.transaction import Transaction
 
@@ -123,7 +123,10 @@ def _is_right(password: str, stored: str, *, like: str) -> bool:
 def _note_failure(ctx: LoginContext, username: str, account: Account | None, client: Client) -> None:
     with ctx.db.write() as connection:
         throttling.note_failing_name(connection, username, client)
-        if account is not None:
+        # A row in either case: which of them it is shows in no answer's time.
+        if account is None:
+            unknown_names.note(connection, client.address)
+        else:
             note_refusal(connection, account, "wrong password", client)
 
 

@@ -18,7 +18,7 @@ from practicus_mfa.crypto.keys import HeldKeys
 from practicus_mfa.login.enrol import WriteKeyNotHeldError
 from practicus_mfa.storage import audit, factors, users
 from practicus_mfa.storage.engine import Database
-from practicus_mfa.storage.relations.cells import Kind, Token, Treat, Treated
+from practicus_mfa.storage.relations.cells import Kind, Treat
 from practicus_mfa.storage.relations.own import OwnTable
 from practicus_mfa.storage.transaction import Transaction
 from practicus_mfa.storage.writer import with_token_write
@@ -72,11 +72,11 @@ def migrate_key(
     ids = list(named)
     for start in range(0, len(ids), BATCH):
         part = {user_id: named[user_id] for user_id in ids[start : start + BATCH]}
-        done += with_token_write(db, partial(_batch, part, keys, treatment, actor))
+        done += with_token_write(db, partial(_named, part, keys, treatment, actor))
     return tuple(done)
 
 
-def _batch(
+def _named(
     named: Mapping[int, str],
     keys: HeldKeys,
     treatment: Treatment,
@@ -84,31 +84,57 @@ def _batch(
     connection: Transaction,
     key: KeyId,
 ) -> list[MigratedUser]:
-    if key not in keys:
-        raise WriteKeyNotHeldError(key)
-    table = OwnTable(is_sqlite=connection.dialect.name == "sqlite")
-    treat = treatment(table.name, keys, key)
-    treated = treat(table.reread(connection, factors.ids_of(connection, list(named))))
-    if changes := table.changes(treated, key):
-        table.swap(connection, changes, key)
-    now = {cell.id: cell.token for cell in table.reread(connection, [done.cell.id for done in treated])}
-    outcomes: defaultdict[int | None, list[Migrated]] = defaultdict(list)
-    for done in treated:
-        outcomes[done.cell.owner].append(_outcome(done, now.get(done.cell.id)))
-    migrated = [
-        MigratedUser(username, max(outcomes[user_id], key=list(Migrated).index, default=Migrated.NO_MFA))
-        for user_id, username in named.items()
-    ]
+    outcomes = migrate_users(connection, key, list(named), keys=keys, treatment=treatment)
+    migrated = [MigratedUser(username, outcomes[user_id]) for user_id, username in named.items()]
     for one in migrated:
         audit.append(connection, actor, "mfa.migrate-key", subject=one.username, result=one.outcome)
     return migrated
 
 
-def _outcome(done: Treated, now: Token | None) -> Migrated:
-    """Return what became of a factor whose token is *now* this one, ``None`` where it is gone."""
-    if now != done.token:
-        return Migrated.CHANGED
-    match done.kind:
+def migrate_users(
+    connection: Transaction,
+    key: KeyId,
+    user_ids: Sequence[int],
+    *,
+    keys: HeldKeys,
+    treatment: Treatment,
+) -> Mapping[int, Migrated]:
+    """Re-encrypt the MFA of users, in a transaction of the one writer; return what became of each.
+
+    Args:
+        connection: The transaction.
+        key: Its write key.
+        user_ids: Whose, :data:`BATCH` at most.
+        keys: The keys that this process holds.
+        treatment: What a rotation does to tokens.
+
+    Raises:
+        WriteKeyNotHeldError: *keys* lacks the write key.
+    """
+    if key not in keys:
+        raise WriteKeyNotHeldError(key)
+    table = OwnTable(is_sqlite=connection.dialect.name == "sqlite")
+    treat = treatment(table.name, keys, key)
+    treated = treat(table.reread(connection, factors.ids_of(connection, user_ids)))
+    if changes := table.changes(treated, key):
+        table.swap(connection, changes, key)
+    cells = treated.cells
+    present = table.reread(connection, cells.ids)
+    now = dict(zip(present.ids, present.tokens, strict=True))
+    outcomes: defaultdict[int, list[Migrated]] = defaultdict(list)
+    for owner, row_id, kind, token in zip(
+        cells.owners, cells.ids, treated.kinds, treated.tokens, strict=True
+    ):
+        outcomes[owner].append(_outcome(kind) if now.get(row_id) == token else Migrated.CHANGED)
+    return {
+        user_id: max(outcomes[user_id], key=list(Migrated).index, default=Migrated.NO_MFA)
+        for user_id in user_ids
+    }
+
+
+def _outcome(kind: Kind) -> Migrated:
+    """Return what became of a factor whose token nobody else wrote."""
+    match kind:
         case Kind.MIGRATED:
             return Migrated.MIGRATED
         case Kind.CURRENT:
@@ -116,4 +142,4 @@ def _outcome(done: Treated, now: Token | None) -> Migrated:
         case Kind.UNKNOWN | Kind.CORRUPT:
             return Migrated.UNDECRYPTABLE
         case _:
-            assert_never(done.kind)
+            assert_never(kind)

@@ -44,6 +44,7 @@ _KINDS: Final[Mapping[str, NoticeKind]] = {
     "mfa.enrol": NoticeKind.FACTOR_ADDED,
     "mfa.remove": NoticeKind.FACTOR_REMOVED,
     "mfa.recover": NoticeKind.FACTOR_REMOVED,
+    "mfa.restore": NoticeKind.FACTOR_ADDED,
     "recovery-code.use": NoticeKind.RECOVERY_CODE_USED,
     "recovery-codes.renew": NoticeKind.RECOVERY_CODES_RENEWED,
     "user.set-password": NoticeKind.PASSWORD_CHANGED,

@@ -18,6 +18,7 @@ from practicus_mfa.core.login.rules import LoginRules, rules_in_force
 from practicus_mfa.errors import MfaError, NotReadyError
 from practicus_mfa.storage.engine import Database, database_now
 from practicus_mfa.storage.policy_row import PolicyInForce, read_policy
+from practicus_mfa.storage.versions import check_not_behind
 
 log = logging.getLogger(__name__)
 
@@ -116,9 +117,18 @@ class PolicyReader:
 
 
 def look_at(db: Database) -> Look:
-    """Return how to look into *db*."""
+    """Return how to look into *db*.
+
+    A replica of a new release may start before the tables were brought up to date, which is not its own work:
+    until they are, it has not reached its database, and requests go to those of the release before.
+    """
+    up_to_date = False
 
     def look() -> tuple[datetime, PolicyInForce | None]:
+        nonlocal up_to_date
+        if not up_to_date:
+            check_not_behind(db)
+            up_to_date = True
         with db.read() as connection:
             policy = read_policy(connection)
             return database_now(connection), policy

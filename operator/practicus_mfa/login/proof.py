@@ -22,11 +22,12 @@ from practicus_mfa.login.second_factor import (
     check_recovery_code,
     note_used_code,
 )
-from practicus_mfa.login.session_start import FRESH_MINUTES, Expired, Tokens, renewed
+from practicus_mfa.login.session_start import ADMINISTRATION_MINUTES, FRESH_MINUTES, Expired, Tokens, renewed
 from practicus_mfa.login.throttling import Stopped
 from practicus_mfa.storage import accounts, sessions
 from practicus_mfa.storage.engine import database_now
 from practicus_mfa.storage.sessions import StoredSession
+from practicus_mfa.storage.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,14 @@ def is_proved(ctx: LoginContext, session: StoredSession) -> bool:
     """Whether the session's last proof is still fresh."""
     with ctx.db.read() as connection:
         return is_fresh(session.proved_at, database_now(connection), FRESH_MINUTES)
+
+
+def may_act(ctx: LoginContext, acting: Acting) -> bool:
+    """Whether an administrator may act on others without giving a code (or the password) once more."""
+    session = acting.session
+    at = session.second_factor_at if wants_code(ctx, acting.account) else session.proved_at
+    with ctx.db.read() as connection:
+        return at is not None and is_fresh(at, database_now(connection), ADMINISTRATION_MINUTES)
 
 
 def prove(
@@ -72,16 +81,53 @@ def prove(
             return Expired()
         factor = wants_code(ctx, account)
         if factor:
-            refused = (
-                check_code(connection, ctx, account, code, client)
-                if _looks_like_a_code(code)
-                else check_recovery_code(connection, account, code, client)
-            )
-            if not isinstance(refused, RightCode):
+            refused = _wrong(connection, ctx, account, code, client)
+            if refused is not None:
                 return refused
-            if not _looks_like_a_code(code):
-                note_used_code(connection, account)
         return Proved(renewed(connection, ctx, acting, factor=factor))
+
+
+def prove_to_act(
+    ctx: LoginContext, acting: Acting, secret: str, client: Client
+) -> Proved | WrongCredentials | WrongCode | ClockSkew | Unreadable | Stopped | Expired:
+    """Take what :func:`may_act` asks for: a code or recovery code, or the password where there is no factor.
+
+    Args:
+        ctx: The surroundings.
+        acting: The administrator.
+        secret: As typed.
+        client: Who asks.
+
+    Raises:
+        BusyError: Too many log-ins are under way.
+        NotReadyError: This replica may not open factors at the moment.
+    """
+    if not wants_code(ctx, acting.account):
+        return prove(ctx, acting, password=secret, code="", client=client)
+    with ctx.db.write() as connection:
+        account = accounts.locked_account(connection, acting.account.id)
+        if account is None or not sessions.exists(connection, acting.session.id):
+            return Expired()
+        refused = _wrong(connection, ctx, account, secret, client)
+        if refused is not None:
+            return refused
+        # A code alone: what wants password and code is as long ago as before.
+        proved_at = acting.session.proved_at
+        return Proved(renewed(connection, ctx, acting, factor=True, proved_at=proved_at))
+
+
+def _wrong(
+    connection: Transaction, ctx: LoginContext, account: Account, code: str, client: Client
+) -> WrongCode | ClockSkew | Unreadable | Stopped | None:
+    """Use a code or a recovery code; return what is wrong with it, ``None`` where it is right."""
+    if _looks_like_a_code(code):
+        answer = check_code(connection, ctx, account, code, client)
+        return None if isinstance(answer, RightCode) else answer
+    answer = check_recovery_code(connection, account, code, client)
+    if not isinstance(answer, RightCode):
+        return answer
+    note_used_code(connection, account, client)
+    return None
 
 
 def _looks_like_a_code(typed: str) -> bool:

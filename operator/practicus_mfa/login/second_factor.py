@@ -88,7 +88,7 @@ def give_recovery_code(
         if not isinstance(answer, RightCode):
             return answer
         result = finish(connection, ctx, found, remembered=remembered, factor=True, client=client)
-        note_used_code(connection, found[1].account)
+        note_used_code(connection, found[1].account, client)
         return result
 
 
@@ -114,7 +114,7 @@ def check_code(
     now = database_now(connection)
     if stopped := throttling.stop_of(counters, now):
         return stopped
-    answer = _compare(connection, ctx, account, "".join(code.split()))
+    answer = _compare(connection, ctx, account, "".join(code.split()), client)
     match answer:
         case RightCode():
             throttling.take_back(connection, [key])
@@ -136,7 +136,7 @@ class _Used:
 
 
 def _compare(
-    connection: Transaction, ctx: LoginContext, account: Account, typed: str
+    connection: Transaction, ctx: LoginContext, account: Account, typed: str, client: Client
 ) -> RightCode | _Used | WrongCode | ClockSkew | Unreadable:
     """Compare *typed* with the codes of each factor; usually there is one, an import may bring more."""
     keys, now = ctx.keys(), int(ctx.clock().timestamp())
@@ -146,7 +146,7 @@ def _compare(
         try:
             secret = open_factor(factor, keys).secret
         except UnreadableTokenError as error:
-            _tell(connection, account, factor, error)
+            _tell(connection, account, factor, error, client)
             continue
         read += 1
         parameters = parameters_of(factor)
@@ -164,11 +164,13 @@ def _compare(
     return ClockSkew() if skewed else WrongCode()
 
 
-def _tell(connection: Transaction, account: Account, factor: Factor, error: UnreadableTokenError) -> None:
+def _tell(
+    connection: Transaction, account: Account, factor: Factor, error: UnreadableTokenError, client: Client
+) -> None:
     """Tell administrators of a factor that does not open: a moved token may be an attack."""
     log.warning("a factor of user id %d does not open: %s", account.id, error.message)
     if isinstance(error, CorruptTokenError):
-        detail = {"factor": factor.id, "reason": str(error.reason)}
+        detail = {"address": client.address, "factor": factor.id, "reason": str(error.reason)}
         audit.append(
             connection,
             account.username,
@@ -224,11 +226,12 @@ def check_recovery_code(
     return RightCode()
 
 
-def note_used_code(connection: Transaction, account: Account) -> None:
+def note_used_code(connection: Transaction, account: Account, client: Client) -> None:
     """Append to the audit that a recovery code was used up.
 
     After the line of the log-in that it opened: the next log-in tells of what came after that line, and if a
     thief used the code, its owner must hear of it.
     """
     name, left = account.username, recovery_codes.left(connection, account.id)
-    audit.append(connection, name, "recovery-code.use", subject=name, detail={"left": left})
+    detail = {"address": client.address, "left": left}
+    audit.append(connection, name, "recovery-code.use", subject=name, detail=detail)

@@ -34,6 +34,9 @@ KNOWN_DEVICE: Final = timedelta(days=365)
 FRESH_MINUTES: Final = 5
 """How long a proof (password, and code where there is a factor) opens what changes an account."""
 
+ADMINISTRATION_MINUTES: Final = 15
+"""How long a code (where there is no factor: the password) lets an administrator act on others."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
@@ -61,12 +64,14 @@ class LoggedIn:
     """The user is in.
 
     Attributes:
+        account: Whose session it is.
         tokens: What the browser is given.
         target: Where the user wanted to go, '' for nowhere in particular. As it came: who sends the browser
             there checks it.
         notices: What happened to the account since the last log-in.
     """
 
+    account: Account
     tokens: Tokens
     target: str
     notices: tuple[Notice, ...] = ()
@@ -205,7 +210,9 @@ def logged_in(
     remembered = remembered and may_be_remembered(account, rules)
     notices = since_last_login(connection, account)
     until = expires_at(now, remembered=remembered, account=account, rules=rules)
-    device = _new_device(connection, account, client, now)
+    # Where MFA is switched off, a password is not enough to be known when it is on again.
+    known = factor or not account.enrolled
+    device = _new_device(connection, account, client, now) if known else None
     tokens = _tokens(ctx, device=device, remembered=remembered, until=until, now=now)
     sessions.create(
         connection,
@@ -224,7 +231,7 @@ def logged_in(
     accounts.record_login(connection, account.id)
     detail = {"address": client.address, "secondFactor": factor, "remembered": remembered}
     audit.append(connection, account.username, "login", subject=account.username, detail=detail)
-    return LoggedIn(tokens=tokens, target=target, notices=notices)
+    return LoggedIn(account=account, tokens=tokens, target=target, notices=notices)
 
 
 def _tokens(

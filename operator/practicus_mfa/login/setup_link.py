@@ -8,29 +8,38 @@ a code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
+from practicus_mfa.core.login.account import Person
 from practicus_mfa.crypto.opaque import new_token, token_hash
 from practicus_mfa.crypto.password_policy import check_password
 from practicus_mfa.crypto.passwords import hash_password
 from practicus_mfa.login import new_password, throttling
+from practicus_mfa.login.acts.by import Author
 from practicus_mfa.login.context import Client, LoginContext
 from practicus_mfa.login.session_start import Continue, Expired, LoggedIn, after_password
 from practicus_mfa.storage import accounts, audit, setup_links, users
 from practicus_mfa.storage.engine import Database, database_now
 from practicus_mfa.storage.setup_links import SetupLink
+from practicus_mfa.storage.transaction import Transaction
 
 GOOD_FOR: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
-    """A new link's token, which is shown once, and whose it is."""
+    """A new link's token, which is shown once, whose it is, and until when it is good."""
 
-    token: str
+    token: str = field(repr=False)
     username: str
+    expires_at: datetime
+
+    @property
+    def path(self) -> str:
+        """Where the login service answers it."""
+        return f"/setup/{self.token}"
 
 
 def issue(db: Database, username: str, *, actor: str) -> Issued:
@@ -39,13 +48,22 @@ def issue(db: Database, username: str, *, actor: str) -> Issued:
     Raises:
         NoSuchUserError: There is no such user.
     """
-    token = new_token()
     with db.write() as connection:
         user = users.get(connection, username, lock=True)
-        expires_at = database_now(connection) + GOOD_FOR
-        setup_links.create(connection, user.id, token_hash(token), created_by=actor, expires_at=expires_at)
-        audit.append(connection, actor, "user.setup-link", subject=user.username)
-    return Issued(token=token, username=user.username)
+        return issue_to(connection, Author(username=actor), user)
+
+
+def issue_to(connection: Transaction, author: Author, user: Person) -> Issued:
+    """Make a link for a user, whose row is locked; an earlier one is good no more."""
+    token = new_token()
+    expires_at = database_now(connection) + GOOD_FOR
+    setup_links.create(
+        connection, user.id, token_hash(token), created_by=author.username, expires_at=expires_at
+    )
+    audit.append(
+        connection, author.username, "user.setup-link", subject=user.username, detail=author.detail()
+    )
+    return Issued(token=token, username=user.username, expires_at=expires_at)
 
 
 def look(ctx: LoginContext, token: str) -> SetupLink | None:
@@ -75,7 +93,6 @@ def use(ctx: LoginContext, token: str, *, password: str, client: Client) -> Cont
             return Expired()
         new_password.put_in_force(connection, account.id, hashed)
         throttling.end_password_stop(connection, account.username)
-        audit.append(
-            connection, account.username, "user.set-password", subject=account.username, detail={"link": True}
-        )
+        name, detail = account.username, {"address": client.address, "link": True}
+        audit.append(connection, name, "user.set-password", subject=name, detail=detail)
         return after_password(connection, ctx, account, target="", client=client)

@@ -4,7 +4,8 @@ A password is counted as wrong *before* it is hashed, and taken back if it was r
 and many tries at the same moment must not pass a limit that each of them sees unreached. A code is compared
 while its counter is locked, so it is counted after.
 
-The names of counters are digests: the table tells nobody who tried to log in from where.
+The names of counters are digests: the table tells nobody who tried to log in from where. Those of codes say
+whose they are, for administrators who look for stopped users.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from practicus_mfa.core.login.throttle import (
 )
 from practicus_mfa.core.usernames import username_key
 from practicus_mfa.crypto.opaque import digest, token_hash
-from practicus_mfa.login.context import Client
+from practicus_mfa.login.context import Acting, Client
 from practicus_mfa.storage import attempts, devices
 from practicus_mfa.storage.attempts import Key
 from practicus_mfa.storage.engine import database_now
@@ -39,6 +40,9 @@ from practicus_mfa.storage.transaction import Transaction
 
 PASSWORD_KINDS: Final = (Kind.PASSWORD_HERE, Kind.PASSWORD_ANYWHERE)
 CODE_KINDS: Final = (Kind.CODE, Kind.CODE_DEVICE)
+
+NOBODY: Final = 0
+"""No user's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,12 @@ def subject_of(username: str) -> str:
     return digest("subject", username_key(username))
 
 
-def known_device(connection: Transaction, account: Account | None, client: Client) -> int | None:
+def known_device(connection: Transaction, account: Account | None, asks: Client | Acting) -> int | None:
     """Return the id of the browser that this user has logged in with before, ``None`` for any other."""
-    if account is None or not client.device:
+    if not asks.device:
         return None
-    return devices.find(connection, account.id, token_hash(client.device))
+    # Also of a name that nobody has: the same statements run.
+    return devices.find(connection, NOBODY if account is None else account.id, token_hash(asks.device))
 
 
 def password_keys(username: str, client: Client, device: int | None) -> tuple[Key, ...]:
@@ -80,17 +85,17 @@ def code_key(account: Account, device: int | None) -> Key:
     """Return the counter of a try at *account*'s codes."""
     subject = subject_of(account.username)
     if device is not None:
-        return _key(Kind.CODE_DEVICE, subject, str(account.id), str(device))
-    return _key(Kind.CODE, subject, str(account.id))
+        return _key(Kind.CODE_DEVICE, subject, str(account.id), str(device), user_id=account.id)
+    return _key(Kind.CODE, subject, str(account.id), user_id=account.id)
 
 
 def recovery_key(account: Account) -> Key:
     """Return the counter of a try at *account*'s recovery codes."""
-    return _key(Kind.RECOVERY, subject_of(account.username), str(account.id))
+    return _key(Kind.RECOVERY, subject_of(account.username), str(account.id), user_id=account.id)
 
 
-def _key(kind: Kind, subject: str, *what: str) -> Key:
-    return Key(counter=digest(kind, *what), subject=subject, kind=kind)
+def _key(kind: Kind, subject: str, *what: str, user_id: int | None = None) -> Key:
+    return Key(counter=digest(kind, *what), subject=subject, kind=kind, user_id=user_id)
 
 
 def crowded(connection: Transaction, client: Client) -> Stopped | None:
@@ -162,6 +167,17 @@ def end_password_stop(connection: Transaction, username: str) -> None:
     attempts.clear_subject(connection, subject_of(username), PASSWORD_KINDS)
 
 
-def unlock(connection: Transaction, username: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What there was: wrong tries at all, and so many that a further one had to wait."""
+
+    tries: bool
+    stopped: bool
+
+
+def unlock(connection: Transaction, username: str) -> Forgotten:
     """Forget all wrong tries at a user's passwords and codes."""
-    attempts.clear_subject(connection, subject_of(username), tuple(Kind))
+    counters = attempts.clear_subject(connection, subject_of(username), tuple(Kind))
+    now = database_now(connection)
+    stopped = any(not isinstance(wait(counter, now), Open) for counter in counters)
+    return Forgotten(tries=bool(counters), stopped=stopped)

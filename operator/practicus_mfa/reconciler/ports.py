@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from practicus_mfa.core.keyring import Keyring
 from practicus_mfa.core.observed import Claim, WorkSeen
 from practicus_mfa.core.plan import Work
-from practicus_mfa.core.policy import Policy
+from practicus_mfa.core.policy import Policy, SettingsPage
 from practicus_mfa.core.status import Manifest
 from practicus_mfa.crypto.keys import HeldKeys
 
@@ -40,6 +41,44 @@ class Request:
     identity: Claim
     adopt: bool = False
     status: Manifest = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPolicy:
+    """The MfaPolicy as it stands in the cluster or the folder, at this moment.
+
+    Attributes:
+        generation: Its ``metadata.generation``.
+        spec: Its spec.
+        settings_page: What the settings page may do, by its annotation.
+        applied: Which request of the settings page was applied last, by its annotation.
+        version: What every change of it changes.
+    """
+
+    generation: int
+    spec: Mapping[str, Any]
+    settings_page: SettingsPage
+    applied: str = ""
+    version: str = ""
+
+
+class PolicyObject(Protocol):
+    """The MfaPolicy, of which the platform alone writes ``spec.overrides``."""
+
+    def read(self) -> StoredPolicy:
+        """Return it as it stands.
+
+        Raises:
+            RetryableError: It is gone, or can't be read at the moment.
+        """
+
+    def override(self, present: StoredPolicy, overrides: Mapping[str, Any], *, request: str) -> int:
+        """Make *overrides* its ``spec.overrides``, and note the *request*; return the new generation.
+
+        Raises:
+            RetryableError: It is not what it was any more, or can't be written at the moment.
+            UsageError: It may not be written so.
+        """
 
 
 class KeyringStore(Protocol):

@@ -54,16 +54,13 @@ def _prove_table(db: Database, key: FernetKey, relation: Relation) -> Iterator[P
             span = Span(after=after, upper=None, limit=PAGE_ROWS)
             page = relation.read(connection, span, Mode.VERIFY, key.id)
         treated = treat(page.cells)
-        opened = sum(each.kind is Kind.CURRENT for each in treated)
-        failed = tuple(
-            (str(each.cell.id), _why(each, key)) for each in treated if each.kind is not Kind.CURRENT
+        failed = treated.only([kind is not Kind.CURRENT for kind in treated.kinds])
+        yield Proved(
+            relation=relation.name, opened=len(treated) - len(failed), failed=tuple(_reasons(failed, key))
         )
-        yield Proved(relation=relation.name, opened=opened, failed=failed)
         after, more = page.last, page.more
 
 
-def _why(treated: Treated, key: FernetKey) -> str:
-    hint = treated.cell.hint
-    if hint is not None and hint != key.id:
-        return f"under key {hint}"
-    return treated.reason
+def _reasons(failed: Treated, key: FernetKey) -> Iterator[tuple[str, str]]:
+    for row_id, hint, reason in zip(failed.cells.ids, failed.cells.hints, failed.reasons, strict=True):
+        yield str(row_id), reason if hint in (None, key.id) else f"under key {hint}"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, assert_never
+from collections.abc import Mapping
+from typing import Final
 
 from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.core.observed import OWN_TABLE
+from practicus_mfa.crypto.faults import Reason
 from practicus_mfa.crypto.keys import HeldKeys
-from practicus_mfa.crypto.pages import Binding, Current, Outcome, PageRow, Rotated, Unreadable, rotate_page
-from practicus_mfa.crypto.rows import CURRENT
-from practicus_mfa.storage.relations.cells import Cell, Kind, Token, Treat, Treated
+from practicus_mfa.crypto.pages import PageEngine
+from practicus_mfa.crypto.rows import SealedPage
+from practicus_mfa.storage.relations.cells import Cells, Kind, Treat, Treated
 
 # An enumeration's member is looked up in steps that a page would take thousands of times.
 _CURRENT: Final = Kind.CURRENT
@@ -25,33 +26,36 @@ def treatment(relation: str, keys: HeldKeys, write_key: KeyId) -> Treat:
         keys: The keys to try.
         write_key: One of them.
     """
-    binding = Binding.OWNER if relation == OWN_TABLE else Binding.BARE
+    engine = PageEngine(keys, write_key)
+    is_bound = relation == OWN_TABLE
 
-    def treat(cells: Sequence[Cell]) -> list[Treated]:
-        rows = [PageRow(cell.token, cell.hint, cell.owner) for cell in cells]
-        outcomes = rotate_page(rows, keys=keys, write_key=write_key, binding=binding)
-        return [
-            # Of a page that is verified nearly every row is current: that costs no call.
-            Treated(cell, _CURRENT, cell.token) if outcome is CURRENT else _treated(cell, outcome)
-            for cell, outcome in zip(cells, outcomes, strict=True)
-        ]
+    def treat(cells: Cells) -> Treated:
+        owners = cells.owners if is_bound else None
+        done = engine.rotate(SealedPage(tokens=cells.tokens, hints=cells.hints, owners=owners))
+        kinds = dict.fromkeys(done.rotated, _MIGRATED)
+        kinds.update(dict.fromkeys(done.current, _CURRENT))
+        kinds.update((row, _fault(cells.faults[row], reason)) for row, reason in done.refused.items())
+        # A row of which nothing is known would end the pass here: it must never count as current.
+        return Treated(
+            cells=cells,
+            kinds=[kinds[row] for row in range(len(cells))],
+            tokens=done.tokens,
+            reasons=_reasons(done.refused, len(cells)),
+        )
 
     return treat
 
 
-def _treated(cell: Cell, outcome: Outcome[Token]) -> Treated:
-    if isinstance(outcome, Rotated):
-        return Treated(cell, _MIGRATED, outcome.token)
-    if isinstance(outcome, Current):
-        return Treated(cell, _CURRENT, cell.token)
-    if isinstance(outcome, Unreadable):
-        return Treated(cell, _fault(cell, outcome), cell.token, outcome.reason.value)
-    assert_never(outcome)
+def _reasons(refused: Mapping[int, Reason], count: int) -> list[str]:
+    reasons = [""] * count
+    for row, reason in refused.items():
+        reasons[row] = reason.value
+    return reasons
 
 
-def _fault(cell: Cell, outcome: Unreadable) -> Kind:
+def _fault(known: str | None, reason: Reason) -> Kind:
     """Return the fault; what a pass found corrupt stays so.
 
     A changed token is told from one of an unknown key by the hint of its row, which that pass took away.
     """
-    return Kind.CORRUPT if cell.fault == Kind.CORRUPT.value else Kind(outcome.fault)
+    return Kind.CORRUPT if known == Kind.CORRUPT.value else Kind(reason.fault)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from time import monotonic, sleep
 from typing import Final
 
 from practicus_mfa.core.keyring import KeyId
@@ -25,8 +26,11 @@ from practicus_mfa.storage.relations.pages import Pass, read_page, write_page
 from practicus_mfa.storage.relations.resolve import resolve_all
 from practicus_mfa.storage.shards import Shard, Tally, read_shards
 
-BUSY_TRIES: Final = 5
-"""How often in a row a page may meet a lock or a deadlock; the database has waited long before it says so."""
+BUSY_SECONDS: Final = 600.0
+"""How long a page may meet locks or deadlocks in a row: somebody's open transaction holds rows of it."""
+
+BUSY_PAUSE_SECONDS: Final = 1.0
+"""Between two tries: who waits for other rows of the page gets them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +170,7 @@ def _run_shard(
     should_stop: Callable[[], bool],
     on_progress: Callable[[Progress], None],
 ) -> bool:
-    busy = 0
+    busy_since: float | None = None
     while not shard.done:
         if should_stop():
             return False
@@ -179,11 +183,12 @@ def _run_shard(
                 raise  # it was not another worker on the same shard
             shard = present
         except BusyError:
-            busy += 1
-            if busy == BUSY_TRIES:
+            busy_since = busy_since or monotonic()
+            if monotonic() - busy_since > BUSY_SECONDS:
                 raise
+            sleep(BUSY_PAUSE_SECONDS)
         else:
-            busy = 0
+            busy_since = None
             shard = replace(shard, position=page.last or shard.position, done=not page.more)
             on_progress(Progress(work.relation.name, shard.number, tally))
     return True

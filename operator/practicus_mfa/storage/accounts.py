@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Text,
     cast,
     func,
+    or_,
     select,
     type_coerce,
     update,
@@ -33,6 +35,7 @@ _PLAIN: Final = (
     users.c.is_active,
     users.c.is_staff,
     users.c.is_superuser,
+    users.c.must_change_password,
     users.c.enrol_by,
 )
 
@@ -75,12 +78,38 @@ def account(connection: Connection, user_id: int) -> Account | None:
     return None if row is None else to_account(row)
 
 
+def accounts_of(connection: Connection, user_ids: Sequence[int]) -> Mapping[int, Account]:
+    """Return the accounts of users by their ids, in order; who does not exist is left out."""
+    query = _query(connection).where(users.c.id.in_(user_ids)).order_by(users.c.id)
+    found = map(to_account, connection.execute(query).mappings())
+    return {account.id: account for account in found}
+
+
 def locked_account(connection: Connection, user_id: int) -> Account | None:
     """Return the same; nobody else changes the user, or locks it too, until the transaction ends."""
-    locked = select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True)
     # Two statements: what the second sees is what was committed when the lock was given.
-    connection.execute(locked)
+    lock(connection, [user_id])
     return account(connection, user_id)
+
+
+def lock(connection: Connection, user_ids: Sequence[int]) -> None:
+    """Let nobody else change these users, or lock one, until the transaction ends.
+
+    They are locked in the order of their ids, so that nobody waits in a ring.
+    """
+    # FOR NO KEY UPDATE: a factor that refers to a user may still be written.
+    rows = select(users.c.id).where(users.c.id.in_(user_ids)).order_by(users.c.id)
+    connection.execute(rows.with_for_update(key_share=True)).all()
+
+
+def other_superuser(connection: Connection, user_id: int) -> bool:
+    """Whether there is an active superuser beside this user."""
+    # Both roles are named as in the index of administrators, which the look goes through.
+    administrators = or_(users.c.is_staff, users.c.is_superuser)
+    others = select(users.c.id).where(
+        administrators, users.c.is_superuser, users.c.is_active, users.c.id != user_id
+    )
+    return connection.execute(others.limit(1)).first() is not None
 
 
 def account_named(connection: Connection, username: str) -> tuple[Account, str] | None:

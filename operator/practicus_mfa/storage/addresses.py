@@ -91,6 +91,9 @@ def parse_url(url: str) -> Address:
             raise _malformed("SQLite needs a file that several processes can open")
         return SqliteFile(Path(parsed.database))
     if parsed.drivername in _POSTGRES:
+        if "@" in (parsed.host or "") or (parsed.password and "@" in (parsed.database or "")):
+            # The rest of the password would pass for a host's or a database's name, and be shown as one.
+            raise _malformed("its password has an @, which is written %40 there")
         if not parsed.database:
             raise _malformed("it names no database")
         return PostgresAddress(parsed.set(drivername="postgresql+psycopg"))

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, or_, select, text, tuple_
 
 from practicus_mfa.core.login.throttle import Counter, Kind
 from practicus_mfa.storage import expiry
@@ -31,11 +31,15 @@ _SIGNED: Final = 2**31
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """Which counter: a digest of what is counted, of whom (a digest too), and what kind of try."""
+    """Which counter: a digest of what is counted, of whom (a digest too), and what kind of try.
+
+    *user_id* is given where a user's password was right before: then the name is no secret to be kept.
+    """
 
     counter: str
     kind: Kind
     subject: str
+    user_id: int | None = None
 
 
 _NEW: Final = Counter()
@@ -50,13 +54,14 @@ def lock(connection: Connection, keys: Sequence[Key]) -> Mapping[Key, Counter]:
     # A statement of its own: it sees what was committed when the lock was given.
     counted = or_(attempts.c.expires_at.is_(None), expiry.unexpired(attempts))
     rows = connection.execute(select(attempts).where(_is_one_of(keys), counted))
-    found = {
-        (row.counter, row.kind): Counter(
-            failures=row.failures, last_at=row.last_at, stopped_until=row.stopped_until, forever=row.forever
-        )
-        for row in rows
-    }
+    found = {(row.counter, row.kind): _counter(row) for row in rows}
     return {key: found.get((key.counter, key.kind.value), _NEW) for key in keys}
+
+
+def _counter(row: Row[Any]) -> Counter:
+    return Counter(
+        failures=row.failures, last_at=row.last_at, stopped_until=row.stopped_until, forever=row.forever
+    )
 
 
 def _lock_subjects(connection: Connection, subjects: Iterable[str]) -> None:
@@ -89,10 +94,11 @@ def clear(connection: Connection, keys: Sequence[Key]) -> None:
     connection.execute(delete(attempts).where(_is_one_of(keys)))
 
 
-def clear_subject(connection: Connection, subject: str, kinds: Sequence[Kind]) -> None:
-    """Let all counters of these kinds that are about *subject* begin anew."""
+def clear_subject(connection: Connection, subject: str, kinds: Sequence[Kind]) -> tuple[Counter, ...]:
+    """Let all counters of these kinds that are about *subject* begin anew; return what they were."""
     _lock_subjects(connection, [subject])
-    connection.execute(delete(attempts).where(attempts.c.subject == subject, attempts.c.kind.in_(kinds)))
+    mine = delete(attempts).where(attempts.c.subject == subject, attempts.c.kind.in_(kinds))
+    return tuple(_counter(row) for row in connection.execute(mine.returning(*attempts.c)))
 
 
 def _is_one_of(keys: Sequence[Key]) -> ColumnElement[bool]:

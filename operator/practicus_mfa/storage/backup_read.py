@@ -17,7 +17,9 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from practicus_mfa.errors import UsageError
 from practicus_mfa.storage import versions
-from practicus_mfa.storage.backup_format import COMMENT, MANIFEST, TABLES, Manifest, Part, decode_row
+from practicus_mfa.storage.backup_format import COMMENT, MANIFEST, TABLES
+from practicus_mfa.storage.backup_manifest import Manifest, Part
+from practicus_mfa.storage.backup_rows import decode_row
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -144,7 +146,7 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Manifest:
         )
     try:
         manifest = Manifest.from_json(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _newer(path, "its form is another one") from error
     if manifest.schema not in versions.STEPS:
         raise _newer(path, f"its tables are at step {manifest.schema}, this program's at {versions.head()}")
@@ -185,13 +187,13 @@ def verify(path: Path) -> Manifest:
         return backup.manifest
 
 
-def check(backup: Backup) -> None:
-    """Read every part of *backup*.
+def check(backup: Backup, *, but: Collection[Table] = ()) -> None:
+    """Read every part of *backup*, except those of tables that the caller reads anyway (*but*).
 
     Raises:
         DamagedBackupError: One of them is not what it was.
     """
-    tables = {table.name: table for table in TABLES}
-    for part in backup.manifest.parts:
+    tables = {table.name: table for table in TABLES if table not in but}
+    for part in (part for part in backup.manifest.parts if part.table in tables):
         for _ in backup.rows(part, tables[part.table]):
             pass

@@ -6,43 +6,85 @@ whatever else is good for a while only is removed, so everybody logs in anew. Of
 keyring's generation is forgotten: so the next pass sees that the keyring is ahead of the database, trusts
 no fact of an earlier rotation, and has every row looked at.
 
-The audit is append-only, so a restore adds what is missing and takes nothing away: a line that is there
-already is left alone, one whose id another line has meanwhile gets a new id.
+Beside the transaction that writes, another one still sees the rows from before: what may come back of users,
+factors and codes is decided by both (:mod:`practicus_mfa.storage.backup_people`). The audit only grows
+(:mod:`practicus_mfa.storage.backup_audit`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Identity, Table, delete, func, select, text, update
+from sqlalchemy import Connection, Table, delete, func, select, text, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from practicus_mfa.errors import UsageError
-from practicus_mfa.storage import versions
+from practicus_mfa.storage import backup_audit, versions
 from practicus_mfa.storage.audit import append
-from practicus_mfa.storage.backup_format import EMPTIED, TABLES, Manifest, Part
+from practicus_mfa.storage.audit_chain import hold as hold_sealers
+from practicus_mfa.storage.backup_audit import MergedAudit
+from practicus_mfa.storage.backup_format import EMPTIED, TABLES, part_name
+from practicus_mfa.storage.backup_ids import continue_ids
+from practicus_mfa.storage.backup_manifest import Manifest
+from practicus_mfa.storage.backup_merge import batches, kept_rows
+from practicus_mfa.storage.backup_people import (
+    codes_returning,
+    factors_returning,
+    memberships_returning,
+    users_returning,
+)
 from practicus_mfa.storage.backup_read import Backup, DamagedBackupError, check, opened
 from practicus_mfa.storage.bulk import insert_all
 from practicus_mfa.storage.engine import Database
-from practicus_mfa.storage.schema import SCHEMA, audit, claim, users
+from practicus_mfa.storage.schema import (
+    SCHEMA,
+    audit,
+    audit_chain,
+    audit_checkpoints,
+    claim,
+    factors,
+    memberships,
+    recovery_codes,
+    users,
+)
 from practicus_mfa.storage.writer import own_write_lock
 
 LOCK_TIMEOUT: Final = timedelta(seconds=30)
 """How long writers that are at work may keep a restore waiting."""
 
-BATCH: Final = 1_000
-"""Rows in memory at a time."""
+DELETED_AT_ONCE: Final = 50_000
+"""Rows that one statement removes on SQLite."""
 
-_REPLACED: Final = tuple(table for table in TABLES if table is not audit)
-
-Row = Mapping[str, Any]
+_REPLACED: Final = tuple(table for table in TABLES if table not in (audit, audit_chain, audit_checkpoints))
 
 
-def restore(db: Database, path: Path, *, actor: str, replace: bool = False) -> Manifest:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What a restore did.
+
+    Attributes:
+        manifest: What the backup holds.
+        lowered: Users who did not get back rights of the backup that are higher than those they had.
+        codes_gone: Recovery codes of the backup that were used or replaced since, and stay so.
+        superusers: Superusers who can log in now.
+        audit: What became of the backup's lines.
+    """
+
+    manifest: Manifest
+    lowered: int
+    codes_gone: int
+    superusers: int
+    audit: MergedAudit
+
+
+def restore(
+    db: Database, path: Path, *, actor: str, replace: bool = False, raise_rights: bool = False
+) -> Restored:
     """Put the rows of the backup at *path* into *db*, and return what they are.
 
     Args:
@@ -50,6 +92,7 @@ def restore(db: Database, path: Path, *, actor: str, replace: bool = False) -> M
         path: The backup.
         actor: Who restores, for the audit.
         replace: Users that are there are removed; otherwise there must be none.
+        raise_rights: Users get the rights of the backup back where these are higher than those of now.
 
     Raises:
         DamagedBackupError: The file was cut short or edited.
@@ -62,24 +105,85 @@ def restore(db: Database, path: Path, *, actor: str, replace: bool = False) -> M
         with db.write(lock_timeout=LOCK_TIMEOUT) as connection:
             own_write_lock(connection)
             _keep_writers_away(connection)
-            _make_room(connection, db, replace=replace)
-            for table in TABLES:
-                _restore_part(connection, backup, table)
+            # It begins when nobody else writes any more, and sees what the restore removes.
+            with db.read(snapshot=True) as before:
+                _make_room(connection, db, replace=replace)
+                done = _restore(connection, before, backup, raise_rights=raise_rights)
             connection.execute(update(claim).values(keyring_generation=0))
-            rows = {part.table: part.rows for part in backup.manifest.parts}
-            taken = backup.manifest.created_at.isoformat()
-            append(
-                connection,
-                actor,
-                "backup.restore",
-                subject=path.name,
-                detail={"created_at": taken, "rows": rows},
-            )
-        return backup.manifest
+            append(connection, actor, "backup.restore", subject=path.name, detail=_detail(done, raise_rights))
+        return done
+
+
+def _restore(connection: Connection, before: Connection, backup: Backup, *, raise_rights: bool) -> Restored:
+    lowered = codes_gone = 0
+
+    def returning_users() -> Iterator[Mapping[str, Any]]:
+        nonlocal lowered
+        for row, less in users_returning(before, backup, raise_rights=raise_rights):
+            lowered += less
+            yield row
+
+    def returning_codes() -> Iterator[Mapping[str, Any]]:
+        nonlocal codes_gone
+        for row, gone in codes_returning(before, backup):
+            if gone:
+                codes_gone += 1
+            else:
+                yield row
+
+    judged: dict[Table, Iterator[Mapping[str, Any]]] = {
+        users: returning_users(),
+        recovery_codes: returning_codes(),
+    }
+    judged[factors] = factors_returning(before, backup)
+    judged[memberships] = memberships_returning(before, backup, raise_rights=raise_rights)
+    for table in _REPLACED:
+        with _fitting(backup, table):
+            _put(connection, table, judged.get(table) or kept_rows(backup, table))
+    with _fitting(backup, audit):
+        merged = backup_audit.merge(connection, before, backup)
+    in_force = select(func.count()).select_from(users).where(users.c.is_superuser, users.c.is_active)
+    return Restored(
+        manifest=backup.manifest,
+        lowered=lowered,
+        codes_gone=codes_gone,
+        superusers=connection.execute(in_force).scalar_one(),
+        audit=merged,
+    )
+
+
+@contextmanager
+def _fitting(backup: Backup, table: Table) -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        raise DamagedBackupError(
+            backup.path,
+            f"was edited in its part {part_name(table.name)}: its rows do not fit those of other parts",
+        ) from error
+
+
+def _put(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    for some in batches(rows):
+        insert_all(connection, table, some)
+    continue_ids(connection, table)
+
+
+def _detail(done: Restored, raise_rights: bool) -> dict[str, Any]:
+    detail: dict[str, Any] = {
+        "created_at": done.manifest.created_at.isoformat(),
+        "rows": {part.table: part.rows for part in done.manifest.parts},
+        "raise_rights": raise_rights,
+        "lowered": done.lowered,
+    }
+    if done.audit.lines is not None:
+        detail["lines"] = list(done.audit.lines)
+    return detail
 
 
 def _keep_writers_away(connection: Connection) -> None:
     # SQLite's transaction has the file to itself. Readers go on: they see the rows from before until the end.
+    hold_sealers(connection)
     if connection.dialect.name == "postgresql":
         names = ", ".join(f"{SCHEMA}.{table.name}" for table in TABLES)
         connection.execute(text(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE"))
@@ -93,62 +197,15 @@ def _make_room(connection: Connection, db: Database, *, replace: bool) -> None:
             remedy="Restore into an empty database, or remove what is there with --replace.",
         )
     for table in (*EMPTIED, *reversed(_REPLACED)):
+        _empty(connection, table)
+
+
+def _empty(connection: Connection, table: Table) -> None:
+    if connection.dialect.name == "postgresql":
         connection.execute(delete(table))
-
-
-def _restore_part(connection: Connection, backup: Backup, table: Table) -> None:
-    for part in (part for part in backup.manifest.parts if part.table == table.name):
-        try:
-            if table is audit:
-                _merge_audit(connection, backup, part)
-            else:
-                for rows in _batches(backup.rows(part, table)):
-                    insert_all(connection, table, rows)
-                _continue_ids(connection, table)
-        except IntegrityError as error:
-            raise DamagedBackupError(
-                backup.path, f"was edited in its part {part.name}: its rows do not fit those of other parts"
-            ) from error
-
-
-def _merge_audit(connection: Connection, backup: Backup, part: Part) -> None:
-    for rows in _batches(backup.rows(part, audit)):
-        there = _lines(connection, rows)
-        insert_all(connection, audit, [row for row in rows if row["id"] not in there])
-    _continue_ids(connection, audit)
-    for rows in _batches(backup.rows(part, audit)):
-        there = _lines(connection, rows)
-        others = [_without_id(row) for row in rows if there[row["id"]] != _said(row)]
-        insert_all(connection, audit, others)
-
-
-def _lines(connection: Connection, rows: Sequence[Row]) -> dict[int, tuple[object, ...]]:
-    """Return what the lines that have the ids of *rows* say."""
-    found = connection.execute(select(audit).where(audit.c.id.in_([row["id"] for row in rows])))
-    return {row["id"]: _said(row) for row in found.mappings()}
-
-
-def _said(row: Mapping[Any, Any]) -> tuple[object, ...]:
-    return tuple(row[name] for name in ("at", "actor", "action", "subject", "result"))
-
-
-def _without_id(row: Row) -> Row:
-    return {name: value for name, value in row.items() if name != "id"}
-
-
-def _continue_ids(connection: Connection, table: Table) -> None:
-    """Have the next id be one that was never given out (SQLite's AUTOINCREMENT sees to that by itself)."""
-    if connection.dialect.name == "postgresql" and isinstance(table.columns[0].server_default, Identity):
-        connection.execute(
-            text(
-                f"""SELECT setval(ids, greatest(highest, coalesce(pg_sequence_last_value(ids), 0)))
-                FROM (SELECT pg_get_serial_sequence('{SCHEMA}.{table.name}', 'id')::regclass AS ids,
-                             max(id) AS highest FROM {SCHEMA}.{table.name}) AS found
-                WHERE highest IS NOT NULL"""  # noqa: S608 - the names are this package's own
-            )
-        )
-
-
-def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    while batch := list(islice(rows, BATCH)):
-        yield batch
+        return
+    # SQLite keeps the number of each row that one statement deletes in memory.
+    key = tuple_(*table.primary_key) if len(table.primary_key) > 1 else next(iter(table.primary_key))
+    some = delete(table).where(key.in_(select(*table.primary_key).limit(DELETED_AT_ONCE)))
+    while connection.execute(some).rowcount:
+        pass

@@ -1,7 +1,7 @@
 """Taking a backup: one snapshot of the database, streamed into a new file that appears whole or not at all.
 
 The file is written beside its place under another name, readable by its owner alone from the first byte, and
-gets its name after its last byte is on disk. Memory stays flat: rows pass through one at a time.
+gets its name after its last byte is on disk. Memory stays flat: rows pass through a thousand at a time.
 """
 
 from __future__ import annotations
@@ -21,15 +21,10 @@ from sqlalchemy import Connection, Table, select
 from practicus_mfa.errors import UnreachableError, UsageError
 from practicus_mfa.files import PRIVATE, sync_folder
 from practicus_mfa.storage import versions
-from practicus_mfa.storage.backup_format import (
-    COMMENT,
-    MANIFEST,
-    TABLES,
-    Manifest,
-    Part,
-    encode_row,
-    part_name,
-)
+from practicus_mfa.storage.audit_chain import head
+from practicus_mfa.storage.backup_format import COMMENT, MANIFEST, TABLES, part_name
+from practicus_mfa.storage.backup_manifest import Manifest, Part
+from practicus_mfa.storage.backup_rows import encode_row
 from practicus_mfa.storage.engine import Database, database_now
 from practicus_mfa.storage.schema import live_keys
 
@@ -56,6 +51,7 @@ def _write(connection: Connection, file: IO[bytes]) -> Manifest:
             created_at=created_at,
             schema=versions.head(),
             keys=tuple(connection.execute(select(live_keys.c.key_id).order_by(live_keys.c.key_id)).scalars()),
+            audit_head=head(connection),
             parts=tuple(_write_part(connection, archive, table, created_at) for table in TABLES),
         )
         data = manifest.to_json()
@@ -67,15 +63,14 @@ def _write(connection: Connection, file: IO[bytes]) -> Manifest:
 
 def _write_part(connection: Connection, archive: zipfile.ZipFile, table: Table, at: datetime) -> Part:
     digest, count = hashlib.sha256(), 0
-    rows = connection.execution_options(yield_per=FETCHED_AT_ONCE).execute(
-        select(table).order_by(*table.primary_key)
-    )
+    query = select(table).order_by(*table.primary_key)
+    rows = connection.execute(query, execution_options={"yield_per": FETCHED_AT_ONCE})
     with archive.open(_entry(part_name(table.name), at), "w", force_zip64=True) as out:
-        for row in rows.mappings():
-            line = encode_row(dict(row))
-            digest.update(line)
-            out.write(line)
-            count += 1
+        for some in rows.mappings().partitions():
+            lines = b"".join(encode_row(dict(row)) for row in some)
+            digest.update(lines)
+            out.write(lines)
+            count += len(some)
     return Part(table=table.name, rows=count, sha256=digest.hexdigest())
 
 
@@ -89,7 +84,7 @@ def _entry(name: str, at: datetime) -> zipfile.ZipInfo:
 @contextmanager
 def _new_file(path: Path) -> Iterator[IO[bytes]]:
     if path.exists():
-        raise UsageError(f"There is a file {path} already.", remedy="Name a new file, or move that one away.")
+        raise _exists(path)
     hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
@@ -100,12 +95,34 @@ def _new_file(path: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        hidden.replace(path)
+        _give_name(hidden, path)
         sync_folder(path.parent)
+    except FileExistsError as error:
+        raise _exists(path) from error
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
         hidden.unlink(missing_ok=True)
+
+
+def _give_name(hidden: Path, path: Path) -> None:
+    """Give the file *hidden* its name, unless another one took it meanwhile (FileExistsError then)."""
+    try:
+        os.link(hidden, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without hard links. The name is taken by an empty file of ours, which is replaced.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE))
+        try:
+            hidden.replace(path)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def _exists(path: Path) -> UsageError:
+    return UsageError(f"There is a file {path} already.", remedy="Name a new file, or move that one away.")
 
 
 def _cannot_write(path: Path, error: OSError) -> UnreachableError:

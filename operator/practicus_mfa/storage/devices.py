@@ -1,4 +1,8 @@
-"""Known devices: browsers in which a user has logged in, so that strangers' wrong tries don't count there."""
+"""Known devices: browsers in which a user has logged in, so that strangers' wrong tries don't count there.
+
+What a browser proved is what was asked for then: who asks for more from now on (a new factor, a new password)
+knows those of before no longer.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +30,12 @@ def find(connection: Connection, user_id: int, token_hash: bytes) -> int | None:
     return connection.execute(query).scalar_one_or_none()
 
 
-def delete_all(connection: Connection, user_id: int) -> None:
-    """Know none of a user's browsers any more."""
-    connection.execute(delete(devices).where(devices.c.user_id == user_id))
+def delete_all(connection: Connection, user_id: int, *, but: int | None = None) -> int:
+    """Know none of a user's browsers any more, *but* one where it is given; return how many those were."""
+    known = delete(devices).where(devices.c.user_id == user_id)
+    if but is not None:
+        known = known.where(devices.c.id != but)
+    return connection.execute(known).rowcount
 
 
 def delete_expired(connection: Connection) -> int:

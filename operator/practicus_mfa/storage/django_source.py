@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from practicus_mfa.errors import UsageError
 from practicus_mfa.storage.addresses import Address, SqliteFile, parse_url
-from practicus_mfa.storage.faults import translated
+from practicus_mfa.storage.driver_faults import translated
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping

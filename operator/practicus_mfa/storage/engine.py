@@ -25,10 +25,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from practicus_mfa.storage.addresses import Address, SqliteFile, parse_url
-from practicus_mfa.storage.faults import translated
+from practicus_mfa.storage.driver_faults import translated
 from practicus_mfa.storage.postgres_engine import postgres_engine
 from practicus_mfa.storage.schema import SCHEMA
-from practicus_mfa.storage.types import database_instant
+from practicus_mfa.storage.types import database_instant, read_document
 
 BUSY_TIMEOUT: Final = timedelta(seconds=30)
 """How long a writer waits for another one on SQLite."""
@@ -106,6 +106,18 @@ class Database:
             yield connection
 
     @contextmanager
+    def outside_transactions(self) -> Iterator[Connection]:
+        """Give a connection to PostgreSQL whose statements are transactions of their own.
+
+        Raises:
+            BusyError: A lock was not free in time.
+            UnreachableError: The database can't be used at the moment.
+            UsageError: The role may not do it.
+        """
+        with self._transaction({"isolation_level": "AUTOCOMMIT", "postgresql_readonly": None}) as connection:
+            yield connection
+
+    @contextmanager
     def _transaction(self, options: Mapping[str, Any]) -> Iterator[Connection]:
         try:
             with self._engine.connect() as plain:
@@ -168,7 +180,13 @@ def _sqlite(path: Path, *, create: bool) -> Engine:
             raise
         return connection
 
-    engine = create_engine(URL.create("sqlite"), creator=opened, poolclass=QueuePool, hide_parameters=True)
+    engine = create_engine(
+        URL.create("sqlite"),
+        creator=opened,
+        poolclass=QueuePool,
+        hide_parameters=True,
+        json_deserializer=read_document,
+    )
     event.listen(engine, "begin", _begin_on_sqlite)
     return engine.execution_options(schema_translate_map={SCHEMA: None})
 

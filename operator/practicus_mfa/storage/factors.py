@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.storage.bulk import insert_all
@@ -102,22 +102,24 @@ def of_user(connection: Connection, user_id: int) -> tuple[Factor, ...]:
     rows = connection.execute(
         select(factors).where(factors.c.user_id == user_id, HAS_TOKEN).order_by(factors.c.id)
     )
-    return tuple(
-        Factor(
-            id=row.id,
-            user_id=row.user_id,
-            token=row.token,
-            key_id=row.key_id,
-            fault=row.fault,
-            totp=TotpParameters(
-                algorithm=row.algorithm,
-                digits=row.digits,
-                period=row.period,
-                drift=row.drift,
-                last_step=row.last_step,
-            ),
-        )
-        for row in rows
+    return tuple(map(to_factor, rows))
+
+
+def to_factor(row: Row[Any]) -> Factor:
+    """Return the factor of a whole row."""
+    return Factor(
+        id=row.id,
+        user_id=row.user_id,
+        token=row.token,
+        key_id=row.key_id,
+        fault=row.fault,
+        totp=TotpParameters(
+            algorithm=row.algorithm,
+            digits=row.digits,
+            period=row.period,
+            drift=row.drift,
+            last_step=row.last_step,
+        ),
     )
 
 

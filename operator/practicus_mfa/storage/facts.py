@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, or_, select
 
 from practicus_mfa.core.observed import Administrators, DatabaseSeen
+from practicus_mfa.storage import audit_chain
 from practicus_mfa.storage.claims import read_claim, read_generation
 from practicus_mfa.storage.counts import read_counts, read_table_counts
 from practicus_mfa.storage.engine import Database
@@ -65,4 +66,5 @@ def observe(db: Database, totals: Totals | None = None) -> DatabaseSeen:
             rotation=under_way(connection),
             history=history(connection),
             readers=unexpired(connection),
+            audit_head=audit_chain.head(connection),
         )

@@ -62,6 +62,8 @@ def of_postgres(error: BaseException | None, address: PostgresAddress) -> MfaErr
 def _cannot_connect(error: psycopg.OperationalError, address: PostgresAddress) -> UnreachableError:
     # A refused start of a session has no SQLSTATE in libpq: its text is all there is.
     said = str(error)
+    if fault := _tls_refused(said, address):
+        return fault
     if isinstance(error, pg.InvalidPassword | pg.InvalidAuthorizationSpecification) or (
         "authentication failed" in said or "no password supplied" in said
     ):
@@ -97,3 +99,31 @@ def _cannot_connect(error: psycopg.OperationalError, address: PostgresAddress) -
         f"The connection to {address.shown} failed.",
         remedy="Check that the server runs; see the cause with --debug.",
     )
+
+
+def _tls_refused(said: str, address: PostgresAddress) -> UnreachableError | None:
+    """Return what keeps a connection from being made over TLS, by libpq's words; ``None`` for all else.
+
+    Asked first: the name of a file is among these words, and may hold those of any other refusal.
+    """
+    if "root certificate file" in said:
+        return UnreachableError(
+            "The file that sslrootcert names in the database URL is not there or can't be read.",
+            remedy="Put the authority's certificate there (extraVolumes of the chart), or correct the name.",
+        )
+    if "certificate verify failed" in said:
+        return UnreachableError(
+            f"The certificate of {address.server} is not valid, or not by sslrootcert's authority.",
+            remedy="Take the authority that signed it, and see that it has not expired.",
+        )
+    if "does not match host name" in said:
+        return UnreachableError(
+            f"The certificate of {address.server} is for another host.",
+            remedy="Write the host in the database URL as the certificate has it.",
+        )
+    if "does not support SSL" in said:
+        return UnreachableError(
+            f"The server {address.server} has no TLS, and sslmode in the database URL asks for it.",
+            remedy="Switch it on at the server (ssl = on).",
+        )
+    return None

@@ -4,7 +4,7 @@
 * the *operator* decides: it keeps keys, rotations and the policy, and never sees a password hash
 * the *jobs* re-encrypt: of a factor they change token, hint and fault, of a shard its progress
 * the *login* service alone knows who is logged in; it reads and changes users and factors; it appends to the
-  audit and changes none of it
+  audit and asks for changes of the policy, and changes neither
 
 One role for all of it works too. The grants are taken back and given anew, so the script can run after every
 upgrade, and states all that a role may do.
@@ -27,6 +27,10 @@ _ALL: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 Rights = Mapping[str, tuple[str, ...]]
 """What a role may do, by table."""
 
+# When a line was written and sealed, and which number it has, is for the database to say.
+_APPEND: Final = ("SELECT", "INSERT (actor, action, subject, result, detail)")
+_SEAL: Final = ("SELECT", 'INSERT ("position", line_id, hash)')
+
 OPERATOR: Final[Rights] = {
     "alembic_version": ("SELECT",),
     "mfa_users": ("SELECT (id, username, username_key, is_active, is_staff, is_superuser)",),
@@ -41,8 +45,11 @@ OPERATOR: Final[Rights] = {
     "mfa_claim": _ALL,
     "mfa_rotations": _ALL,
     "mfa_shards": _ALL,
-    "mfa_audit": ("SELECT", "INSERT"),
+    "mfa_audit": _APPEND,
+    "mfa_audit_chain": _SEAL,
+    "mfa_audit_checkpoints": ("SELECT",),
     "mfa_policy": _ALL,
+    "mfa_policy_requests": ("SELECT", "UPDATE (handled_at, outcome, message)"),
 }
 
 JOBS: Final[Rights] = {
@@ -58,7 +65,7 @@ JOBS: Final[Rights] = {
         "SELECT",
         'UPDATE ("position", migrated, "current", "unknown", corrupt, done_at)',
     ),
-    "mfa_audit": ("SELECT", "INSERT"),
+    "mfa_audit": _APPEND,
     "mfa_policy": ("SELECT",),
 }
 
@@ -72,8 +79,14 @@ LOGIN: Final[Rights] = {
     "mfa_claim": ("SELECT",),
     "mfa_rotations": ("SELECT",),
     "mfa_shards": ("SELECT",),
-    "mfa_audit": ("SELECT", "INSERT"),
+    "mfa_audit": _APPEND,
+    "mfa_audit_chain": _SEAL,
+    "mfa_audit_checkpoints": ("SELECT",),
+    "mfa_factor_deltas": ("SELECT",),
     "mfa_policy": ("SELECT",),
+    # When it was asked, and what became of it, is not for who asks to say.
+    "mfa_policy_requests": ("SELECT", "INSERT (author_id, author, changes)"),
+    "mfa_bulk_runs": _ALL,
     "mfa_groups": _ALL,
     "mfa_memberships": _ALL,
     "mfa_recovery_codes": _ALL,
@@ -83,8 +96,13 @@ LOGIN: Final[Rights] = {
     "mfa_setup_links": _ALL,
     "mfa_attempts": _ALL,
     "mfa_failing_names": _ALL,
+    "mfa_unknown_names": _ALL,
     "mfa_devices": _ALL,
 }
+
+
+OWNER_ALONE: Final = frozenset({"mfa_recovery_archive"})
+"""What no lesser role may touch: what ``recover`` took away, secrets that no key retires."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

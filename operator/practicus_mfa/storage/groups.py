@@ -13,7 +13,8 @@ from practicus_mfa.storage.bulk import insert_new
 from practicus_mfa.storage.schema import groups, memberships
 from practicus_mfa.storage.upsert import insert_missing
 
-_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+# Browsers take "." and ".." in an address for folders: the page of such a group could not be got to.
+_NAME: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}", re.ASCII)
 """Names end up in a header that applications split at commas."""
 
 
@@ -56,6 +57,18 @@ def all_groups(connection: Connection) -> Mapping[str, int]:
         .order_by(groups.c.name)
     )
     return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def members_among(connection: Connection, name: str, user_ids: Sequence[int]) -> frozenset[int]:
+    """Return which of these users are members.
+
+    Raises:
+        NoSuchGroupError: There is no such group.
+    """
+    group_id = _id(connection, name)
+    mine = memberships.c.user_id.in_(user_ids)
+    found = select(memberships.c.user_id).where(memberships.c.group_id == group_id, mine)
+    return frozenset(connection.execute(found).scalars())
 
 
 def add(connection: Connection, name: str, user_ids: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""Secrets that are offered to users for ten minutes, encrypted; one a user, the same for each tab.
+"""Seeds of the secrets that are offered to users for ten minutes, encrypted; one a user.
 
 No live key is referred to: a rotation need not wait for what nobody depends on yet. A token whose key is gone
 is replaced by a new one.
@@ -16,7 +16,7 @@ from practicus_mfa.storage.upsert import upsert
 
 
 def save(connection: Connection, user_id: int, token: str, *, expires_at: datetime) -> None:
-    """Offer a user the secret of *token*, in place of what was offered before."""
+    """Offer a user what the seed of *token* gives, in place of what was offered before."""
     row = {"user_id": user_id, "token": token, "expires_at": expires_at}
     upsert(connection, pending_factors, row, key=("user_id",))
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from practicus_mfa.storage.schema import policy
-from practicus_mfa.storage.types import database_instant
+from practicus_mfa.storage.types import UnreadableDocument, database_instant
 from practicus_mfa.storage.upsert import upsert
 
 
@@ -36,4 +36,11 @@ def save_policy(connection: Connection, generation: int, effective: Mapping[str,
 def read_policy(connection: Connection) -> PolicyInForce | None:
     """Return what is in force, ``None`` before the first reconcile."""
     row = connection.execute(select(policy)).one_or_none()
-    return None if row is None else PolicyInForce(row.generation, row.effective, row.updated_at)
+    if row is None:
+        return None
+    effective = row.effective
+    if isinstance(effective, UnreadableDocument):
+        # What says nothing would be taken for the defaults, which may ask for less. A section that can't be
+        # one is refused by whoever reads the rules, and the operator writes the row anew.
+        effective = {"mfa": effective["unreadable"]}
+    return PolicyInForce(row.generation, effective, row.updated_at)

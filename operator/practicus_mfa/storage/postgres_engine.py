@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import URL, Dialect, Engine, QueuePool, create_engine
 from sqlalchemy.util import LRUCache
 
+from practicus_mfa.storage.types import read_document
+
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
@@ -81,7 +83,9 @@ def _dialect() -> Dialect:
 
     Threads that come at the same time may get one each: no harm, those who come later share the last.
     """
-    dialect = create_engine("postgresql+psycopg://", use_native_hstore=False).dialect
+    dialect = create_engine(
+        "postgresql+psycopg://", use_native_hstore=False, json_deserializer=read_document
+    ).dialect
     dialect.server_version_info = OLDEST_SERVER
     # What a connection returns to after a snapshot.
     dialect.default_isolation_level = ISOLATION

@@ -7,14 +7,18 @@ readers and operators run on different machines, and only the database's clock i
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import JSON, DateTime, Dialect, TypeDecorator
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy.types import TypeEngine
 
 
@@ -59,6 +63,47 @@ class Document(TypeDecorator[Any]):
 
             return dialect.type_descriptor(JSONB())
         return dialect.type_descriptor(JSON())
+
+
+DEEPEST: Final = 50
+"""Levels of a document. Ours have five; whoever goes through one level by level must get to its end."""
+
+
+class UnreadableDocument(dict[str, Any]):
+    """Stands for a document that is none of ours: no JSON, too deep, or with a number of thousands of digits.
+
+    Lesser roles may write some documents, and PostgreSQL takes any. One of them must not keep everybody from
+    reading the rows beside it. It says the SHA-256 of what is stored, so another one stands for another text.
+    """
+
+
+def read_document(stored: str | bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return the tree of values that is *stored*, or an :class:`UnreadableDocument` in its place."""
+    data = stored.encode() if isinstance(stored, str) else stored
+    try:
+        value = json.loads(data)
+        # What has fewer brackets than levels needs no look.
+        readable = data.count(b"[") + data.count(b"{") <= DEEPEST or not _is_deep(value)
+    except (ValueError, RecursionError):
+        readable = False
+    return value if readable else UnreadableDocument(unreadable=hashlib.sha256(data).hexdigest())
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [child for each in level for child in _children(each)]
+    return bool(level)
+
+
+def _children(value: object) -> Iterable[object]:
+    match value:
+        case dict():
+            return value.values()
+        case list():
+            return value
+        case _:
+            return ()
 
 
 class database_instant(FunctionElement[datetime]):  # noqa: N801 - an SQL function, spelled like one

@@ -90,7 +90,7 @@ class NoSuchUserError(UsageError):
         """Name it."""
         super().__init__(
             f"There is no user {username!r}.",
-            remedy="See `practicus-mfa users list --search` with a part of the name.",
+            remedy="See `practicus-mfa users list --search` with the beginning of the name.",
         )
 
 
@@ -182,6 +182,11 @@ def set_password_hash(
     if was is not None:
         change = change.where(users.c.password_hash == was)
     connection.execute(change.values(password_hash=password_hash))
+
+
+def set_must_change_password(connection: Connection, user_id: int, *, must_change: bool) -> None:
+    """Have a user choose another password before anything else, or no longer."""
+    connection.execute(update(users).where(users.c.id == user_id).values(must_change_password=must_change))
 
 
 def set_active(connection: Connection, user_id: int, *, active: bool) -> bool:

@@ -16,8 +16,9 @@ from practicus_mfa.errors import UsageError
 from practicus_mfa.storage.engine import Database
 from practicus_mfa.storage.faults import UPGRADE, not_set_up
 from practicus_mfa.storage.schema import SCHEMA
+from practicus_mfa.storage.user_list import words_index
 
-STEPS: Final = ("0001", "0002")
+STEPS: Final = ("0001", "0002", "0003")
 """Every step, oldest first, as Alembic numbers them."""
 
 UPGRADE_LOCK: Final = 0x6D66_615F_7570_6772
@@ -64,16 +65,32 @@ def check(db: Database) -> None:
     _judge(current(db), db)
 
 
+def check_not_behind(db: Database) -> None:
+    """Make sure that *db* has all that this program works with.
+
+    A step that this program does not know will do: each lets the release before it go on while the next one
+    is rolled out.
+
+    Raises:
+        UsageError: It is behind.
+        UnreachableError: *db* can't be used at the moment.
+    """
+    _judge_if_behind(current(db), db)
+
+
 def _judge(found: str | None, db: Database) -> None:
-    if found == head():
-        return
+    _judge_if_behind(found, db)
+    if found is not None and found not in STEPS:
+        raise _ahead(found, db)
+
+
+def _judge_if_behind(found: str | None, db: Database) -> None:
     if found is None:
         raise not_set_up(db.shown)
-    if found in STEPS:
+    if found in STEPS and found != head():
         raise UsageError(
             f"The database {db.shown} is at step {found}, this program needs {head()}.", remedy=UPGRADE
         )
-    raise _ahead(found, db)
 
 
 def _ahead(found: str, db: Database) -> UsageError:
@@ -85,6 +102,8 @@ def _ahead(found: str, db: Database) -> UsageError:
 
 def upgrade(db: Database) -> str | None:
     """Take *db* to the newest step, all or nothing; return the step that it was at.
+
+    An index that takes long is built after that, beside everybody's work.
 
     Several processes may do this at once: one works, the others wait and find nothing to do.
 
@@ -102,6 +121,7 @@ def upgrade(db: Database) -> str | None:
         if before != head():
             _take_steps(connection)
             log.info("the database %s was taken from step %s to %s", db.shown, before or "none", head())
+    words_index.build(db)
     return before
 
 

@@ -19,6 +19,8 @@ from practicus_mfa.web.health import HEALTH_ROUTES
 from practicus_mfa.web.security import Guard
 from practicus_mfa.web.service import Service
 from practicus_mfa.web.views import account, enrol, login, setup
+from practicus_mfa.web.views.admin import audit, settings
+from practicus_mfa.web.views.admin.pages import PAGES_OF_USERS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -37,8 +39,12 @@ PAGES: Final[Sequence[Page]] = (
     Page(path="/account", gate=Gate.SESSION, show=account.show_account),
     Page(path="/account/recovery-codes", gate=Gate.PROVED, show=account.show_codes, act=account.do_codes),
     Page(path="/account/remove-mfa", gate=Gate.PROVED, show=account.show_removal, act=account.do_removal),
-    Page(path="/account/password", gate=Gate.PROVED, show=account.show_password, act=account.do_password),
+    Page(path="/account/password", gate=Gate.PASSWORD, show=account.show_password, act=account.do_password),
     Page(path="/account/sessions", gate=Gate.PROVED, act=account.do_sessions),
+    *PAGES_OF_USERS,
+    Page(path=audit.AUDIT, gate=Gate.SUPERUSER, show=audit.show_audit),
+    Page(path=audit.EXPORT, gate=Gate.SUPERUSER, show=audit.show_export),
+    Page(path=settings.SETTINGS, gate=Gate.SUPERUSER, show=settings.show_settings, act=settings.do_settings),
 )
 """Every page there is."""
 
@@ -70,7 +76,8 @@ def _route(service: Service, opened: Page) -> Route:
     async def endpoint(request: Request) -> Response:
         started = time.perf_counter()
         try:
-            form = await read_form(request) if request.method == "POST" else None
+            posted = request.method == "POST"
+            form = await read_form(request, opened.most_fields) if posted else None
             return await run_in_threadpool(answer, service, opened, request, form)
         except Exception as error:  # noqa: BLE001 - whatever it is, the visitor gets a page that says what to do
             return await run_in_threadpool(error_page, service, request, error)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.exceptions import HTTPException
 
+from practicus_mfa.core.login.account import Account
 from practicus_mfa.errors import RetryableError
 from practicus_mfa.login.hashing import BusyError
 from practicus_mfa.web.cookies import Cookies
@@ -24,8 +25,17 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS: Final = 5
 
 
-def error_page(service: Service, request: Request, error: Exception) -> Response:
-    """Return the page for an error; one of the program itself is logged."""
+def error_page(
+    service: Service, request: Request, error: Exception, *, account: Account | None = None
+) -> Response:
+    """Return the page for an error; one of the program itself is logged.
+
+    Args:
+        service: The replica.
+        request: The request.
+        error: What happened.
+        account: Who is logged in, where that is known.
+    """
     language = Cookies(service.config).chosen_language(request)
     if isinstance(error, RetryableError):
         service.metrics.login("busy" if isinstance(error, BusyError) else "error")
@@ -35,7 +45,7 @@ def error_page(service: Service, request: Request, error: Exception) -> Response
         response.headers["Retry-After"] = str(RETRY_SECONDS)
         return response
     if isinstance(error, HTTPException):
-        response = _page(service, language, error.status_code)
+        response = _page(service, language, error.status_code, account)
         response.headers.update(error.headers or {})
         return response
     service.metrics.login("error")
@@ -44,7 +54,7 @@ def error_page(service: Service, request: Request, error: Exception) -> Response
     return _page(service, language, 500)
 
 
-def _page(service: Service, language: Language, status: int) -> Response:
+def _page(service: Service, language: Language, status: int, account: Account | None = None) -> Response:
     say = language.gettext
     known: Mapping[int, tuple[str, str]] = {
         404: (say("There is no such page"), say("Check the address, or go to your account.")),
@@ -65,6 +75,6 @@ def _page(service: Service, language: Language, status: int) -> Response:
         status=status,
         title=title,
         text=text,
-        account=None,
+        account=account,
         path="/",
     )

@@ -15,6 +15,8 @@ MOST_BYTES: Final = 65_536
 """Of a body. The longest field is a password, of at most 1,024 bytes, each three characters in a form."""
 
 MOST_FIELDS: Final = 16
+"""Where a page names no other number."""
+
 LONGEST_FIELD: Final = 8_192
 
 _TYPE: Final = "application/x-www-form-urlencoded"
@@ -22,8 +24,12 @@ _TYPE: Final = "application/x-www-form-urlencoded"
 Form = Mapping[str, str]
 
 
-async def read_form(request: Request) -> Form:
+async def read_form(request: Request, most_fields: int = MOST_FIELDS) -> Form:
     """Return the fields of a posted form.
+
+    Args:
+        request: The post.
+        most_fields: As many fields as its page may have.
 
     Raises:
         HTTPException: 413 for too long a body, 415 for another type, 400 for what is no form.
@@ -38,10 +44,10 @@ async def read_form(request: Request) -> Form:
         body += chunk
         if len(body) > MOST_BYTES:
             raise HTTPException(413)
-    return parse_form(bytes(body))
+    return parse_form(bytes(body), most_fields)
 
 
-def parse_form(body: bytes) -> Form:
+def parse_form(body: bytes, most_fields: int = MOST_FIELDS) -> Form:
     """Return the fields of *body*.
 
     Raises:
@@ -49,7 +55,7 @@ def parse_form(body: bytes) -> Form:
     """
     try:
         pairs = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS
+            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=most_fields
         )
     except ValueError as error:  # UnicodeDecodeError is one
         raise HTTPException(400) from error

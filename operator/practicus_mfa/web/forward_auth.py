@@ -62,6 +62,7 @@ class ForwardAuth:
         config: LoginConfig,
         *,
         observe: Callable[[float], None],
+        unavailable: Callable[[], None],
         steady: Steady = steady_seconds,
     ) -> None:
         """Answer for *cache*.
@@ -71,12 +72,13 @@ class ForwardAuth:
             cache: The sessions.
             config: Whom to trust, which hosts are ours, who may go where.
             observe: Is told of the seconds of each answer.
+            unavailable: Is told of each question whose session can't be looked up.
             steady: Seconds that only go forward.
         """
         self._app = app
         self._cache = cache
         self._config = config
-        self._observe = observe
+        self._observe, self._tell_unavailable = observe, unavailable
         self._steady = steady
         self._paths = PathRules(config.access)
         self._peers = TrustedPeers(config.trusted_proxies, steady)
@@ -112,6 +114,7 @@ class ForwardAuth:
             cached = await self._session(original.cookies)
         except MfaError as error:
             log.debug("forward-auth can't answer: %s", error)
+            self._tell_unavailable()
             return self._unavailable(proxy, original, scope)
         if cached is None:
             return self._logged_out(proxy, original, scope)

@@ -8,6 +8,9 @@
 | ``SESSION`` | who is logged in, by the policy in force | ``/login``; who must enrol: ``/enroll`` |
 | ``PROVED`` | the same, with a proof of the last five minutes | ``/prove`` |
 | ``ENROL`` | as ``HALF``, or as ``LIMITED`` with a fresh proof | ``/login``, ``/prove`` |
+| ``PASSWORD`` | as ``LIMITED`` with a fresh proof: who must change it too | ``/login``, ``/prove`` |
+| ``ADMIN`` | as ``SESSION``, administrators alone | others get 403 |
+| ``SUPERUSER`` | as ``SESSION``, superusers alone | others get 403 |
 
 A form's token is derived from the cookie that its gate goes by, so it ends with what it was made for.
 """
@@ -20,16 +23,21 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from practicus_mfa.core.login.account import Account
 from practicus_mfa.core.login.address import client_address
-from practicus_mfa.core.login.session import LoggedOut, MustEnrol
+from practicus_mfa.core.login.rights import may_administer, may_set_policy
+from practicus_mfa.core.login.session import LoggedOut, MustChangePassword, MustEnrol
 from practicus_mfa.crypto.opaque import new_token
 from practicus_mfa.login import proof
 from practicus_mfa.login.account import Current, current
 from practicus_mfa.login.context import Client
 from practicus_mfa.login.session_start import half
 from practicus_mfa.web.cookies import Cookies
+from practicus_mfa.web.errors import error_page
+from practicus_mfa.web.forms import MOST_FIELDS
 from practicus_mfa.web.pages import FORM_FIELD
 from practicus_mfa.web.security import is_our_form
 from practicus_mfa.web.service import Service
@@ -52,6 +60,16 @@ class Gate(StrEnum):
     SESSION = "session"
     PROVED = "proved"
     ENROL = "enrol"
+    PASSWORD = "password"  # noqa: S105 - a gate's name
+    ADMIN = "admin"
+    SUPERUSER = "superuser"
+
+
+_WHOLE: Final = frozenset({Gate.SESSION, Gate.PROVED, Gate.ADMIN, Gate.SUPERUSER})
+"""What only a session opens that nothing is missing of."""
+
+_FRESH: Final = frozenset({Gate.PROVED, Gate.ENROL, Gate.PASSWORD})
+"""What wants a proof of the last minutes; administrators give theirs with each form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +82,7 @@ class Page:
         show: Answers GET; ``None`` where there is nothing to see.
         act: Answers POST; ``None`` where there is nothing to do.
         again: Where an expired form leads to when there is nothing to show here.
+        most_fields: As many fields as its form may have.
     """
 
     path: str
@@ -71,6 +90,7 @@ class Page:
     show: View | None = None
     act: View | None = None
     again: str = "/account"
+    most_fields: int = MOST_FIELDS
 
 
 def answer(service: Service, opened: Page, request: Request, form: Mapping[str, str] | None) -> Response:
@@ -87,17 +107,27 @@ def answer(service: Service, opened: Page, request: Request, form: Mapping[str, 
     visit, turned_away = _through(opened.gate, visit, form or {})
     if turned_away is not None:
         return turned_away
+    try:
+        response = _viewed(opened, visit, request, form)
+    except HTTPException as error:
+        # Such as a user who was deleted meanwhile: whoever looks for one is logged in all the same.
+        return error_page(service, request, error, account=visit.current.account if visit.current else None)
+    return _finished(opened.gate, visit, response)
+
+
+def _viewed(opened: Page, visit: Visit, request: Request, form: Mapping[str, str] | None) -> Response:
     if form is None:
         assert opened.show is not None  # noqa: S101 - the route takes no other method
-        response = opened.show(visit)
-    elif not is_our_form(
-        request, service.config, cookie=_form_cookie(opened.gate, visit), given=form.get(FORM_FIELD, "")
+        return opened.show(visit)
+    if not is_our_form(
+        request,
+        visit.service.config,
+        cookie=_form_cookie(opened.gate, visit),
+        given=form.get(FORM_FIELD, ""),
     ):
-        response = _expired_form(opened, visit, form)
-    else:
-        assert opened.act is not None  # noqa: S101 - the route takes no other method
-        response = opened.act(replace(visit, form=form))
-    return _finished(opened.gate, visit, response)
+        return _expired_form(opened, visit, form)
+    assert opened.act is not None  # noqa: S101 - the route takes no other method
+    return opened.act(replace(visit, form=form))
 
 
 def _visit(service: Service, cookies: Cookies, request: Request) -> Visit:
@@ -143,12 +173,32 @@ def _through(gate: Gate, visit: Visit, form: Mapping[str, str]) -> tuple[Visit, 
         # Back in the browser's history, after the log-in was done.
         return visit, visit.go("/account")
     visit = replace(visit, form_cookie=visit.session_token)
-    if isinstance(session.verdict, MustEnrol) and gate in {Gate.SESSION, Gate.PROVED}:
+    if isinstance(session.verdict, MustChangePassword) and gate in _WHOLE | {Gate.ENROL}:
+        return visit, visit.go("/account/password")
+    if isinstance(session.verdict, MustEnrol) and gate in _WHOLE:
         return visit, visit.go("/enroll")
-    if gate in {Gate.PROVED, Gate.ENROL} and not proof.is_proved(visit.ctx, session.session):
+    if not _admits(gate, session.account):
+        return visit, refused_page(visit)
+    if gate in _FRESH and not proof.is_proved(visit.ctx, session.session):
         proof_page = f"/prove?next={quote(visit.request.url.path)}"
         return visit, visit.go(with_target(proof_page, replace(visit, form=form).target()))
     return visit, None
+
+
+def _admits(gate: Gate, account: Account) -> bool:
+    if gate is Gate.SUPERUSER:
+        return may_set_policy(account)
+    return gate is not Gate.ADMIN or may_administer(account)
+
+
+def refused_page(visit: Visit) -> Response:
+    """Answer who may not do what was asked (403), whatever it was."""
+    return visit.page(
+        "message.html",
+        status=403,
+        title=visit.say("That is not for you"),
+        text=visit.say("Only administrators with the rights for it get there. Ask one of them."),
+    )
 
 
 def _login_for(gate: Gate, visit: Visit, form: Mapping[str, str]) -> str:

@@ -1,9 +1,12 @@
 """Whether a replica may get requests: ``/healthz`` and ``/readyz``.
 
-Ready means: the database was reached once, a policy is in force, the keyring is readable, a lease is held,
-and the clock agrees with the database's. A database that goes away afterwards leaves a replica ready: it is
-away for all of them alike, and a page that says so is better than no page. Where MFA is switched off, a
-replica needs no key.
+Ready means: the database was reached once, with its tables up to date, a policy is in force, the keyring is
+readable, a lease is held, and the clock agrees with the database's. A database that goes away afterwards
+leaves a replica ready: it is away for all of them alike, and a page that says so is better than no page.
+Where MFA is switched off, a replica needs no key.
+
+Why a replica is not ready is told to who asks it by its address, as probes and administrators do: that names
+the database and keys, which strangers need not know.
 """
 
 from __future__ import annotations
@@ -19,9 +22,12 @@ from starlette.routing import Route
 from practicus_mfa.errors import NotReadyError
 from practicus_mfa.login.keyring_reader import KeyringReader
 from practicus_mfa.login.policy_reader import PolicyReader
+from practicus_mfa.web.security import is_front_door
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+    from practicus_mfa.web.service import Service
 
 MOST_SKEW: Final = timedelta(seconds=3)
 """Codes change every 30 seconds, and one step of drift is allowed: more than this would eat it up."""
@@ -45,10 +51,14 @@ class Readiness:
         return not self.reasons
 
     @property
+    def head(self) -> str:
+        """What strangers are told."""
+        return "ready\n" if self.ready else "not ready\n"
+
+    @property
     def text(self) -> str:
-        """What ``/readyz`` answers: a line each."""
-        head = "ready" if self.ready else "not ready"
-        return "\n".join([head, *(f"- {line}" for line in (*self.reasons, *self.notes)), ""])
+        """The same, and a line for each reason and note."""
+        return self.head + "".join(f"- {line}\n" for line in (*self.reasons, *self.notes))
 
 
 class Health:
@@ -71,7 +81,7 @@ class Health:
         """Yield what is wrong, and whether it counts against being ready."""
         seen = self._policy.seen
         if seen.fault:
-            yield not seen.reached, f"the database does not answer: {seen.fault}"
+            yield not seen.reached, f"the database can't be used: {seen.fault}"
         if seen.policy_fault:
             yield not self._known, seen.policy_fault
         if seen.skew > MOST_SKEW:
@@ -108,9 +118,12 @@ async def healthz(_request: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """Answer whether this replica may get requests, and why not."""
-    readiness: Readiness = request.app.state.service.ready()
+    service: Service = request.app.state.service
+    readiness, config = service.ready(), service.config
     status = 200 if readiness.ready else 503
-    return PlainTextResponse(readiness.text, status, headers={"Cache-Control": "no-store"})
+    public = is_front_door(config, request.headers.get("host", "")) and not config.insecure
+    text = readiness.head if public else readiness.text
+    return PlainTextResponse(text, status, headers={"Cache-Control": "no-store"})
 
 
 HEALTH_ROUTES: Final = (

@@ -59,6 +59,11 @@ class LoginMetrics:
             buckets=LOGIN_SECONDS,
             registry=self.registry,
         )
+        self._unavailable = Counter(
+            f"{PREFIX}_verify_unavailable",
+            "Questions of forward-auth whose session could not be looked up.",
+            registry=self.registry,
+        )
         self._verify = _Verify(VERIFY_SECONDS)
         self.registry.register(self._verify)
         info = Gauge(f"{PREFIX}_build_info", "Which program this is.", ("version",), registry=self.registry)
@@ -83,6 +88,10 @@ class LoginMetrics:
     def enrolment(self, result: str) -> None:
         """Count an attempt to set up a second factor that ended so."""
         self._enrolments.labels(result).inc()
+
+    def verify_unavailable(self) -> None:
+        """Count a question of forward-auth that could not be answered: the database was away."""
+        self._unavailable.inc()
 
 
 class _Verify(Collector):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
+from importlib import resources
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,6 +15,15 @@ from practicus_mfa.web.security import content_policy
 from practicus_mfa.web.translations import LANGUAGES, Language
 
 FORM_FIELD: Final = "form_token"
+
+_STYLE: Final = "static/style.css"
+
+
+@cache
+def style_address() -> str:
+    """Return where the styles are: elsewhere in each release that changes them, since browsers keep them."""
+    text = resources.files("practicus_mfa.web").joinpath(_STYLE).read_bytes()
+    return f"/{_STYLE}?{hashlib.sha256(text).hexdigest()[:12]}"
 
 
 @cache
@@ -27,6 +38,7 @@ def _environment(code: str) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.globals["language_code"] = code
+    environment.globals["style_address"] = style_address()
     return environment
 
 

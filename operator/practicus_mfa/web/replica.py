@@ -1,6 +1,6 @@
 """One replica of the login service: what runs beside the requests, and in which order it begins and ends.
 
-    threads   lease (keyring) · policy · uses of sessions · housekeeping
+    threads   lease (keyring) · policy · uses of sessions · housekeeping · sealing · bulk runs
     event loop   the HTTP server, and the sweep over the sessions that are held
 
 It listens before it is ready, so that a probe learns why it is not. It ends backwards: no more requests,
@@ -14,19 +14,24 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from practicus_mfa.clock import utc_now
 from practicus_mfa.errors import RetryableError
+from practicus_mfa.login.bulk import Runner
+from practicus_mfa.login.bulk_work import BulkWork
 from practicus_mfa.login.context import LoginContext
 from practicus_mfa.login.hashing import Hashing
 from practicus_mfa.login.housekeeping import Housekeeping
 from practicus_mfa.login.keyring_reader import KeyringReader
 from practicus_mfa.login.keyring_source import KeyringFile
 from practicus_mfa.login.leases import DatabaseLease
+from practicus_mfa.login.migrate_key import Treatment
 from practicus_mfa.login.policy_reader import PolicyReader, look_at
 from practicus_mfa.login.repeating import Repeating
+from practicus_mfa.login.sealing import Sealing
 from practicus_mfa.login.session_cache import SessionCache
 from practicus_mfa.login.session_reading import SessionReader
 from practicus_mfa.login.session_uses import FLUSH_SECONDS, SessionUses, writer
@@ -49,7 +54,13 @@ class Replica:
     """A replica, made of its parts."""
 
     def __init__(
-        self, config: ServiceConfig, connect: Callable[[], Database], keyring: Path, *, instance: str
+        self,
+        config: ServiceConfig,
+        connect: Callable[[], Database],
+        keyring: Path,
+        *,
+        instance: str,
+        treatment: Treatment,
     ) -> None:
         """Put it together; nothing is read and nothing contacted before :meth:`run`.
 
@@ -59,6 +70,7 @@ class Replica:
                 have one each: a pool that requests use up must not let a lease run out.
             keyring: The keyring's file, or the folder that it is mounted in.
             instance: What the lease is called.
+            treatment: What a rotation does to tokens: administrators may ask for it too.
 
         Raises:
             UsageError: The database's URL can't be understood.
@@ -73,6 +85,7 @@ class Replica:
         self._cache = SessionCache(
             SessionReader(readings), self._uses, grace_seconds=config.login.outage_grace_seconds
         )
+        runner = Runner(db=beside, name=instance, keys=self._keyring.keys, treatment=treatment)
         service = Service(
             ctx=LoginContext(
                 db=requests,
@@ -87,15 +100,23 @@ class Replica:
             config=config.login,
             ready=self.health.readiness,
             metrics=self.metrics,
+            bulk=replace(runner, db=requests),
         )
+        bulk = BulkWork(runner)
         self.app: Final = ForwardAuth(
-            make_app(service), self._cache, config.login, observe=self.metrics.verify_seconds
+            make_app(service),
+            self._cache,
+            config.login,
+            observe=self.metrics.verify_seconds,
+            unavailable=self.metrics.verify_unavailable,
         )
         # In the order in which they begin; they end backwards.
         self._threads = (
             Repeating("lease", self._keyring.step, at_end=self._keyring.withdraw),
             Repeating("policy", policy.step),
             Repeating("housekeeping", Housekeeping(beside).step),
+            Repeating("sealing", Sealing(beside).step),
+            Repeating("bulk", bulk.step, at_end=bulk.leave),
             Repeating("uses", self._flush, at_end=self._flush),
         )
 

@@ -52,16 +52,20 @@ def _origin(url: str) -> str:
     return f"{scheme}://{rest.partition('/')[0]}" if separator else ""
 
 
+def is_front_door(config: LoginConfig, host: str) -> bool:
+    """Whether a Host header names this service as browsers know it."""
+    # A browser leaves the usual port out; other clients may not.
+    return host.lower().removesuffix("" if config.insecure else ":443") == config.host
+
+
 class Guard:
     """Answers what is not for this host, and puts the headers on everything."""
 
     def __init__(self, app: ASGIApp, config: LoginConfig) -> None:
         """Guard *app*."""
         self._app = app
-        self._host = config.host
+        self._config = config
         self._origin = config.origin
-        # A browser leaves the usual port out; other clients may not.
-        self._usual_port = "" if config.insecure else ":443"
         self._headers = dict(_ALWAYS)
         if not config.insecure:
             self._headers["Strict-Transport-Security"] = _YEAR
@@ -82,12 +86,20 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        host = Headers(scope=scope).get("host", "").lower().removesuffix(self._usual_port)
-        if host != self._host and scope["path"] not in PROBES:
+        host = Headers(scope=scope).get("host", "")
+        if not is_front_door(self._config, host) and scope["path"] not in PROBES:
             refusal = PlainTextResponse(f"Go to {self._origin}/\n", status_code=421)
             await refusal(scope, receive, sent)
             return
         await self._app(scope, receive, sent)
+
+
+def is_led_here(request: Request) -> bool:
+    """Whether a page of another site or application sent the browser here; typed addresses are nobody's.
+
+    Looking at a page is nothing that a stranger could not lead to. What is written down as somebody's act is.
+    """
+    return request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}
 
 
 def is_our_form(request: Request, config: LoginConfig, *, cookie: str | None, given: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from practicus_mfa.core.login.config import LoginConfig
+from practicus_mfa.login.bulk import Runner
 from practicus_mfa.login.context import LoginContext
 from practicus_mfa.login.session_cache import SessionCache
 from practicus_mfa.login.session_uses import SessionUses
@@ -24,6 +25,7 @@ class Service:
         config: How the service is reached, and what it is called.
         ready: Returns whether the replica may get requests.
         metrics: What happens is counted here.
+        bulk: Does what administrators ask to be done to many users.
     """
 
     ctx: LoginContext
@@ -32,3 +34,4 @@ class Service:
     config: LoginConfig
     ready: Callable[[], Readiness]
     metrics: LoginMetrics
+    bulk: Runner

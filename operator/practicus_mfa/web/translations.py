@@ -18,12 +18,17 @@ from babel import Locale
 from babel.dates import format_date, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
 
 DEFAULT: Final = "en"
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "tr": "Türkçe"}
 """The languages by their codes, each in its own words."""
 
+_LOCALES: Final = {"en": "en_GB"}
+"""How a language writes numbers and dates: in English the day first, and 24 hours, as most readers do."""
+
 DOMAIN: Final = "login"
+_NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 _MOST_ASKED: Final = 20
 
 
@@ -36,10 +41,18 @@ class Language:
     gettext: Callable[[str], str]
     ngettext: Callable[[str, str, int], str]
 
-    def moment(self, at: datetime) -> str:
-        """Return a point in time; in UTC, since without a script nobody tells us where the reader is."""
-        time = format_time(at, "short", tzinfo=UTC, locale=self.locale)
-        return f"{format_date(at.astimezone(UTC), locale=self.locale)} {time} UTC"
+    def number(self, value: int) -> str:
+        """Return a number, its thousands marked."""
+        return format_decimal(value, locale=self.locale)
+
+    def moment(self, at: datetime, *, seconds: bool = False) -> str:
+        """Return a point in time; in UTC, since without a script nobody tells us where the reader is.
+
+        A line may end between date and time, and within neither.
+        """
+        time = format_time(at, "medium" if seconds else "short", tzinfo=UTC, locale=self.locale)
+        date = format_date(at.astimezone(UTC), locale=self.locale)
+        return f"{date.replace(' ', _NO_BREAK)} {time.replace(' ', _NO_BREAK)}{_NO_BREAK}UTC"
 
 
 @cache
@@ -50,7 +63,7 @@ def languages() -> Mapping[str, Language]:
 
 def _language(code: str) -> Language:
     texts = NullTranslations() if code == DEFAULT else _texts(code)
-    return Language(code, Locale.parse(code), texts.gettext, texts.ngettext)
+    return Language(code, Locale.parse(_LOCALES.get(code, code)), texts.gettext, texts.ngettext)
 
 
 def _texts(code: str) -> NullTranslations:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -65,7 +65,7 @@ class Visit:
     def acting(self) -> Acting:
         """The logged-in user; only behind a gate that asks for one."""
         assert self.current is not None  # noqa: S101 - the gate saw to it
-        return self.current.acting
+        return replace(self.current.acting, address=self.client.address, device=self.client.device)
 
     @property
     def half_token(self) -> str:
@@ -103,12 +103,23 @@ class Visit:
         """Return a page; see :func:`practicus_mfa.web.pages.page`."""
         shown = {
             "form_token": form_token(self.form_cookie),
+            "too_late": self._too_late(),
             "account": self.current.account if self.current else None,
             # Where a language leads to: the same page, with the same way on from it.
             "path": with_target(self._path(), self.target()),
             **values,
         }
         return page(template, self.language, self.service.config, status=status, target=target, **shown)
+
+    def _too_late(self) -> str:
+        """Return why a form was not taken that this page is the answer to; '' where it is none."""
+        if not self.text("expired"):
+            return ""
+        if self.cookies.form not in self.request.cookies and not self.half and not self.current:
+            return self.say(
+                "Your browser did not send back our cookie. Allow cookies for this site, then try again."
+            )
+        return self.say("This page had been open for too long, or a log-in came in between. Try again.")
 
     def _path(self) -> str:
         wanted = self.form.get("next") or self.request.query_params.get("next")

@@ -1,8 +1,10 @@
 """Who may enter which application: ``login.access``, judged on the path that the application will see.
 
-A path can be written in many ways that an application reads as one (``/admin``, ``/x/../admin``,
-``/%61dmin``, ``//admin``, ``/admin;v=1``). It is brought into one form before any rule looks (RFC 3986,
-section 6.2.2), and what can't be, because servers differ in how they read it, is refused.
+A path can be written in many ways that an application reads as one (``/admin``, ``/./admin``, ``/%61dmin``,
+``//admin``, ``/admin;v=1``). It is brought into one form before any rule looks (RFC 3986, section 6.2.2), and
+what can't be, because servers differ in how they read it, is refused. So is a way up (``/admin/../x``):
+proxies hand it on as it came, and to some applications it is ``/x``, to others something below ``/admin``.
+Browsers take it out themselves (WHATWG URL, "double-dot path segment").
 
 Servers also differ about capitals. Rules that let in mean theirs exactly; rules that refuse mean any: a path
 that one server takes for another must not slip past.
@@ -103,14 +105,10 @@ def clean_path(raw: str) -> str | None:
     for segment in segments:
         # Some servers cut off what follows a semicolon (RFC 3986, section 3.3: parameters of a segment).
         name = segment.partition(";")[0]
-        if name in {".", ".."} and name != segment:
-            # A way up to these servers, a name to the others.
+        if name == ".." or (name == "." and name != segment):
+            # A way up, or none, to these servers; a name to the others.
             return None
-        if name == "..":
-            if not kept:
-                return None
-            kept.pop()
-        elif name not in {"", "."}:
+        if name not in {"", "."}:
             kept.append(name)
-    tail = "/" if kept and segments[-1] in {"", ".", ".."} else ""
+    tail = "/" if kept and segments[-1] in {"", "."} else ""
     return f"/{'/'.join(kept)}{tail}"

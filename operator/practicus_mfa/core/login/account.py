@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class Account:
         is_superuser: Acts on everybody.
         enrolled: Has a factor with a token, whether or not a key opens it: what can't be read is no reason
             to ask for less.
+        must_change_password: Somebody else chose the password: another one is chosen before anything else.
         enrol_by: When the grace of ``gracePeriodDays`` ends; stored once, ``None`` until it begins.
     """
 
@@ -33,9 +35,22 @@ class Account:
     is_staff: bool = False
     is_superuser: bool = False
     enrolled: bool = False
+    must_change_password: bool = False
     enrol_by: datetime | None = None
 
     @property
     def is_administrator(self) -> bool:
         """Whether ``mandatoryForSysAdmins`` and ``disabledForSysAdmins`` are about this account."""
         return self.is_staff or self.is_superuser
+
+
+class Person(Protocol):
+    """Whoever is known by id and name: a user as stored, or as the rules see one."""
+
+    @property
+    def id(self) -> int:
+        """The row's id."""
+
+    @property
+    def username(self) -> str:
+        """The name as it is shown."""

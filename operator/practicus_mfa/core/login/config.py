@@ -7,6 +7,7 @@ from typing import Final
 
 from practicus_mfa.core.login.access import AccessRule
 from practicus_mfa.core.login.address import IPNetwork
+from practicus_mfa.core.policy import SettingsPage
 
 OUTAGE_GRACE: Final = 30
 """Seconds."""
@@ -44,6 +45,7 @@ class LoginConfig:
         access: Who may enter which application.
         outage_grace_seconds: How long sessions that are known are good while the database is away.
         branding: What people read.
+        settings_page: What administrators may change on it.
     """
 
     host: str
@@ -52,6 +54,7 @@ class LoginConfig:
     access: tuple[AccessRule, ...] = ()
     outage_grace_seconds: int = OUTAGE_GRACE
     branding: Branding = field(default_factory=Branding)
+    settings_page: SettingsPage = SettingsPage.EDIT
 
     @property
     def hostname(self) -> str:

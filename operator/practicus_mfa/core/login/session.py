@@ -60,6 +60,11 @@ class MustEnrol:
 
 
 @dataclass(frozen=True, slots=True)
+class MustChangePassword:
+    """Logged in with a password that somebody else chose: only to choose another one and to log out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Valid:
     """Logged in.
 
@@ -70,7 +75,7 @@ class Valid:
     until: datetime
 
 
-Verdict = LoggedOut | MustEnrol | Valid
+Verdict = LoggedOut | MustChangePassword | MustEnrol | Valid
 
 
 def judge(session: SessionFacts, account: Account, rules: LoginRules, now: datetime) -> Verdict:
@@ -84,6 +89,8 @@ def judge(session: SessionFacts, account: Account, rules: LoginRules, now: datet
         return LoggedOut(Ended.IDLE)
     if session.second_factor_at is None and wants_code(account, rules):
         return LoggedOut(Ended.FACTOR_WANTED)
+    if account.must_change_password:
+        return MustChangePassword()
     return MustEnrol() if must_enrol(account, rules, now) else Valid(until)
 
 

@@ -11,6 +11,7 @@ from practicus_mfa.core.login.access import AccessRule, clean_path
 from practicus_mfa.core.login.address import IPNetwork
 from practicus_mfa.core.login.config import LOOPBACK, OUTAGE_GRACE, Branding, LoginConfig
 from practicus_mfa.core.parse.reader import Section
+from practicus_mfa.core.parse.rules import settings_page
 from practicus_mfa.faults import Fault, InvalidConfiguration
 
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -25,7 +26,20 @@ LONGEST_NAME: Final = 100
 _MOST_PORT: Final = 65_535
 
 # Where it runs and how it is exposed: the chart's business.
-_ELSEWHERE: Final = ("enabled", "replicas", "settingsPage", "ingress", "httpRoute", "resources")
+_ELSEWHERE: Final = (
+    "enabled",
+    "replicas",
+    "service",
+    "ingress",
+    "httpRoute",
+    "traefikMiddleware",
+    "autoscaling",
+    "podDisruptionBudget",
+    "topologySpreadConstraints",
+    "resources",
+    "serviceAccount",
+    "terminationGracePeriodSeconds",
+)
 
 
 def login_config(tree: object, *, source: str = "login") -> LoginConfig:
@@ -47,6 +61,7 @@ def login_config(tree: object, *, source: str = "login") -> LoginConfig:
                 "outageGraceSeconds", OUTAGE_GRACE, at_least=0, at_most=LONGEST_OUTAGE_GRACE
             ),
             branding=_branding(login.section("branding")),
+            settings_page=settings_page(login),
         )
     if faults:
         raise InvalidConfiguration(faults, source=source)

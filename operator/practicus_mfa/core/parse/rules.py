@@ -12,7 +12,14 @@ from typing import Final
 from practicus_mfa.core.observed import OWN_TABLE
 from practicus_mfa.core.parse.faults import number
 from practicus_mfa.core.parse.reader import Section
-from practicus_mfa.core.policy import MfaRules, MigrationRules, RememberMeRules, SessionRules, TableSpec
+from practicus_mfa.core.policy import (
+    MfaRules,
+    MigrationRules,
+    RememberMeRules,
+    SessionRules,
+    SettingsPage,
+    TableSpec,
+)
 
 MOST_DAYS: Final = 36_500
 MOST_HOURS: Final = 24 * MOST_DAYS
@@ -79,6 +86,18 @@ def session_rules(section: Section) -> SessionRules:
             hours=session.whole("hours", default.hours, at_least=1, at_most=MOST_HOURS),
             idle_minutes=session.whole("idleMinutes", default.idle_minutes, at_least=0, at_most=MOST_MINUTES),
         )
+
+
+def settings_page(login: Section) -> SettingsPage:
+    """Return ``settingsPage`` of a section ``login``."""
+    text = login.text("settingsPage")
+    try:
+        return SettingsPage(text) if text else SettingsPage.EDIT
+    except ValueError:
+        known = ", ".join(SettingsPage)
+        login.fault("settingsPage", "none of the ways that there are", f"write one of {known}")
+        # What was meant is not known: nothing is allowed by mistake.
+        return SettingsPage.READ
 
 
 def migration_rules(section: Section) -> MigrationRules:

@@ -27,7 +27,12 @@ from practicus_mfa.core.policy import (
     RememberMeRules,
     SecretRef,
 )
-from practicus_mfa.core.spelling import mfa_spelled, remember_me_spelled, session_spelled
+from practicus_mfa.core.spelling import (
+    mfa_spelled,
+    migration_spelled,
+    remember_me_spelled,
+    session_spelled,
+)
 from practicus_mfa.faults import Fault
 
 FROM_VALUES: Final = "values"
@@ -46,13 +51,13 @@ def policy_from_spec(spec: object, *, source: str = "the MfaPolicy") -> Policy:
     """
     faults: list[Fault] = []
     with Section(spec, "spec", faults) as top:
-        mfa = mfa_rules(top.section("mfa"), MfaRules())
+        values_mfa = mfa_rules(top.section("mfa"), MfaRules())
         remember = top.section("rememberMe")
-        remember_me = remember_me_rules(remember, RememberMeRules())
+        values_remember_me = remember_me_rules(remember, RememberMeRules())
         with top.section("overrides") as overrides:
             over_mfa, over_remember = overrides.section("mfa"), overrides.section("rememberMe")
-            mfa = mfa_rules(over_mfa, mfa)
-            remember_me = remember_me_rules(over_remember, remember_me)
+            mfa = mfa_rules(over_mfa, values_mfa)
+            remember_me = remember_me_rules(over_remember, values_remember_me)
             check_days(remember_me, over_remember if over_remember.given("days") else remember)
         overridden = [
             *(f"mfa.{name}" for name in mfa_spelled(mfa) if over_mfa.given(name)),
@@ -66,6 +71,8 @@ def policy_from_spec(spec: object, *, source: str = "the MfaPolicy") -> Policy:
             database_ref=_database_ref(top.section("databaseRef")),
             migration=migration_rules(top.section("migration")),
             overridden=frozenset(overridden),
+            values_mfa=values_mfa,
+            values_remember_me=values_remember_me,
         )
     if faults:
         raise InvalidConfiguration(faults, source=source)
@@ -104,6 +111,22 @@ def effective(policy: Policy) -> dict[str, dict[str, dict[str, object]]]:
             for name, value in rules.items()
         }
         for section, rules in sections.items()
+    }
+
+
+def published(policy: Policy) -> dict[str, object]:
+    """Return what the database is told of *policy*.
+
+    Log-in services and workers go by it; the settings page also shows where each value comes from.
+    """
+    return {
+        **enforced(policy),
+        "migration": migration_spelled(policy.migration),
+        "overridden": sorted(policy.overridden),
+        "values": {
+            "mfa": mfa_spelled(policy.values_mfa),
+            "rememberMe": remember_me_spelled(policy.values_remember_me),
+        },
     }
 
 

@@ -19,27 +19,38 @@ from practicus_mfa.core.parse.rules import (
     remember_me_rules,
     secret_key,
     session_rules,
+    settings_page,
 )
-from practicus_mfa.core.policy import DatabaseRef, MfaRules, MigrationRules, RememberMeRules, SessionRules
+from practicus_mfa.core.policy import (
+    DatabaseRef,
+    MfaRules,
+    MigrationRules,
+    RememberMeRules,
+    SessionRules,
+    SettingsPage,
+)
 from practicus_mfa.faults import Fault
 
 CHART_ONLY: Final = (
     "admission",
     "affinity",
     "crds",
-    "fullnameOverride",
+    "enabled",
+    "extraVolumeMounts",
+    "extraVolumes",
     "global",
     "image",
     "imagePullSecrets",
     "login",
     "metrics",
-    "nameOverride",
     "networkPolicy",
     "nodeSelector",
     "operator",
     "podAnnotations",
     "podLabels",
+    "podSecurityContext",
     "priorityClassName",
+    "rbac",
     "resources",
     "serviceAccount",
     "tolerations",
@@ -100,6 +111,7 @@ class Values:
     secret_store: SecretStore = field(default_factory=SecretStore)
     database: DatabaseValues = field(default_factory=DatabaseValues)
     migration: MigrationRules = field(default_factory=MigrationRules)
+    settings_page: SettingsPage = SettingsPage.EDIT
 
 
 def read_values(values: object, *, source: str = "values.yaml") -> Values:
@@ -127,6 +139,8 @@ def read_values(values: object, *, source: str = "values.yaml") -> Values:
             secret_store=_secret_store(top.section("secretStore")),
             database=_database(top.section("database")),
             migration=migration_rules(top.section("migration")),
+            # The rest of it is the chart's, and the login service's own.
+            settings_page=settings_page(top.section("login")),
         )
         top.leave(*CHART_ONLY)
     if faults:
@@ -155,6 +169,8 @@ def _database(section: Section) -> DatabaseValues:
             login_secret = object_name(login, "existingSecret")
         with database.section("embedded") as embedded:
             inside = embedded.switch("enabled", default=False)
+            # Of the volume that a cluster gives it: the chart's business.
+            embedded.leave("size", "storageClass")
         read = DatabaseValues(
             url=database.text("url"),
             existing=DatabaseRef(name, key) if name else None,

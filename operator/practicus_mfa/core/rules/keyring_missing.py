@@ -45,5 +45,6 @@ def lost_message(s: Situation) -> str:
             remedy = "restore the keyring itself from a backup, for secretStore can't hold as many keys"
     return (
         f"The keyring is lost and rows need key {joined(missing)}, which secretStore does not hold: {remedy} "
-        "(the keyring's archive or a backup of values.yaml may have it)."
+        "(the keyring's archive or a backup of values.yaml may have it; where nobody has it any more, "
+        "`practicus-mfa recover --keys-lost`)."
     )

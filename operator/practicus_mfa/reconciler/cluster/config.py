@@ -16,7 +16,13 @@ from practicus_mfa.core.parse.reader import Section
 from practicus_mfa.core.parse.rules import object_name, object_names
 from practicus_mfa.core.rules.rows_to_move import LONGEST_PAUSE
 from practicus_mfa.faults import Fault, InvalidConfiguration
-from practicus_mfa.kube.job_template import RESOURCES, TTL_SECONDS, JobTemplate, PullPolicy
+from practicus_mfa.kube.job_template import (
+    AS_THE_IMAGE_S_USER,
+    RESOURCES,
+    TTL_SECONDS,
+    JobTemplate,
+    PullPolicy,
+)
 
 __all__ = ["JobTemplate", "OperatorConfig", "read_config"]
 
@@ -123,6 +129,9 @@ def _job_template(section: Section) -> JobTemplate:
             service_account=object_name(template, "serviceAccountName"),
             pod_labels=template.labels("podLabels"),
             pod_annotations=template.labels("podAnnotations"),
+            security_context=_security_context(template),
+            volumes=template.trees("volumes"),
+            volume_mounts=template.trees("volumeMounts"),
             ttl_seconds=template.whole(
                 "ttlSecondsAfterFinished", TTL_SECONDS, at_least=LEAST_TTL_SECONDS, at_most=MOST_TTL_SECONDS
             ),
@@ -148,6 +157,13 @@ def _pull_secrets(template: Section) -> Iterator[str]:
             if not name and not entry.given("name"):
                 entry.fault("name", "missing", "write the Secret's name, for example name: registry")
         yield name
+
+
+def _security_context(template: Section) -> dict[str, object]:
+    """Return as whom pods run; where a section is written, nothing is added to it."""
+    given = template.given("securityContext")
+    written = template.tree("securityContext")
+    return dict(written if given else AS_THE_IMAGE_S_USER)
 
 
 def _resources(template: Section) -> dict[str, object]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from practicus_mfa import __version__
+from practicus_mfa.core.events import removed_early
 from practicus_mfa.core.status import Manifest, conditions_of
 from practicus_mfa.reconciler.cluster.queue import Key
 
@@ -49,6 +50,9 @@ class Metrics:
         self._scanned = self._gauge("users_scan_timestamp_seconds", "When users were counted.")
         self._readers = self._gauge("readers", "Log-in replicas that hold a lease.", "state")
         self._condition = self._gauge("condition", "1 for the status that a condition has.", "type", "status")
+        self._removed_early = self._gauge(
+            "old_key_removed_early", "1 while rows need a key that values.yaml no longer names."
+        )
         self._started = self._gauge(
             "rotation_start_timestamp_seconds", "When the rotation under way began, 0 for none."
         )
@@ -92,6 +96,7 @@ class Metrics:
         users = _section(status, "users")
         if not users:
             return
+        self._removed_early.labels(*key).set(removed_early(status))
         for state in STATES:
             self._users.labels(*key, state).set(_whole(users, state) + _of_tables(status, state))
         self._scanned.labels(*key).set(_seconds(status.get("lastScanTime")))
@@ -132,6 +137,7 @@ class Metrics:
             self._scanned,
             self._readers,
             self._condition,
+            self._removed_early,
             self._started,
             self._succeeded,
             self._rows,

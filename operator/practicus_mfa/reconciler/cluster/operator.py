@@ -4,7 +4,8 @@
 
     kopf (policies, Jobs, pods) ─┐
     watches on Secrets ──────────┼─> queue of policies ─> passes ─> status, events, metrics
-    resync, retries ─────────────┘        only while this operator leads
+    looks for requests ──────────┤        only while this operator leads
+    resync, retries ─────────────┘
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Final
 from uuid import uuid4
 
 from practicus_mfa.clock import utc_now
-from practicus_mfa.errors import RetryableError
+from practicus_mfa.errors import MfaError, RetryableError
 from practicus_mfa.kube.children import POLICY, labels_of
 from practicus_mfa.kube.client import Cluster
 from practicus_mfa.kube.faults import ConflictError
@@ -36,6 +37,10 @@ log = logging.getLogger(__name__)
 
 LEASE: Final = "practicus-mfa-operator"
 """The Lease's name: operators of one namespace stand by for each other."""
+
+LOOKERS: Final = 4
+"""Threads that look for requests of the settings page. 25 looks a second, each of 10 to 40 ms with its
+connection, keep one of them busy; the others are for servers that are slow to answer."""
 
 PATIENCE: Final = 20.0
 """Seconds that passes under way have to end when the operator is told to: a pod has 30."""
@@ -81,6 +86,10 @@ class Operator:
             on_lead=self._begin_to_lead,
         )
         self._runner = Runner(queue=self._queue, work=self._work, leads=self._election.lead)
+        self._asked = DueQueue()
+        self._looks = Runner(
+            queue=self._asked, work=self._look, leads=self._election.lead, threads=LOOKERS, what="look"
+        )
         self._watching = threading.Event()
 
     def run(self) -> None:
@@ -100,10 +109,12 @@ class Operator:
         self._election.start()
         try:
             self._runner.start()
+            self._looks.start()
             watched = handlers.registry(self._cluster.access, self._policy_changed, self._child_changed)
             handlers.run(self._config, watched, ready=self._watching)
         finally:
             log.info("stopping: passes under way are ended first")
+            self._looks.stop(0.0)  # a look changes nothing: it may end with the process
             self._runner.stop(PATIENCE)
             # Only now may another one lead: nothing of ours is under way any more.
             self._election.stop()
@@ -164,7 +175,27 @@ class Operator:
             raise
         finally:
             self._metrics.ended(result, time.monotonic() - began)
+        if (look_in := passes.look_in) is not None:
+            self._asked.add(key, look_in)
         return again_in
+
+    def _look(self, key: Key) -> float | None:
+        """Look whether the settings page asks for a change of *key*; return when to look again.
+
+        Whatever else is found out is for a pass to tell, which is due at once then: until it has come to rest
+        again, nobody looks.
+        """
+        with self._lock:
+            passes = self._passes.get(key)
+        if passes is None:
+            return None
+        try:
+            if not passes.look.finds_one():
+                return passes.look_in
+        except MfaError as error:
+            log.info("Requests can't be looked for: %s", error, extra={"policy": str(key)})
+        self._queue.add(key)
+        return None
 
     def _refresh(self, key: Key, stale: Tree) -> None:
         fresh = self._cluster.get(POLICIES, *key)

@@ -30,7 +30,10 @@ from practicus_mfa.reconciler.cluster.policies import Policies
 from practicus_mfa.reconciler.cluster.publish import Publisher
 from practicus_mfa.reconciler.cluster.queue import Key
 from practicus_mfa.reconciler.cluster.request import request_from, spec_of
+from practicus_mfa.reconciler.cluster.request_look import RequestLook, pause
+from practicus_mfa.reconciler.cluster.stored_policy import StoredInCluster
 from practicus_mfa.reconciler.loop import Pass, Reconciler
+from practicus_mfa.storage.engine import Database
 
 AT_WORK: Final = 1.0
 """Seconds between two looks while rows are moved."""
@@ -90,7 +93,11 @@ class World:
 
 
 class Passes:
-    """Makes passes over one policy."""
+    """Makes passes over one policy.
+
+    Attributes:
+        look: Finds requests of the settings page while the policy is at rest.
+    """
 
     def __init__(self, world: World, key: Key) -> None:
         """Begin without knowing anything."""
@@ -103,6 +110,8 @@ class Passes:
         self._status: Manifest | None = None
         self._published: object = None
         self._uid = ""
+        self._rewritten: Tree | None = None
+        self.look: Final = RequestLook()
 
     def secret_changed(self) -> None:
         """Read all Secrets again in the next pass."""
@@ -119,6 +128,7 @@ class Passes:
             ConflictError: The policy, or an object of ours, was changed meanwhile.
             UnreachableError: The API server does not answer.
         """
+        self.look.end()
         if policy["metadata"]["uid"] != self._uid:
             self._uid, self._status = policy["metadata"]["uid"], None
             self._reconciler, self._workers = None, None
@@ -130,6 +140,8 @@ class Passes:
             self._publish_misconfigured(policy, error)
             # A role may follow in a moment, and nothing tells of it.
             return WAITING if isinstance(error, ForbiddenError) else self._resync()
+        # A request of the settings page may have changed it: the status says which generation it is of.
+        policy = self._rewritten or policy
         self._status = result.status
         self._publisher.events(policy, result.events)
         self._write(policy, result.status)
@@ -139,7 +151,13 @@ class Passes:
         next_in, held_back = self._next(result), self._publisher.due_in
         return next_in if held_back is None else min(next_in, held_back)
 
+    @property
+    def look_in(self) -> float | None:
+        """The seconds until :attr:`look` is due, ``None`` where passes follow soon anyway."""
+        return pause(len(self._world.policies)) * self._spread() if self.look.wanted else None
+
     def _reconciled(self, policy: Tree) -> Pass:
+        self._rewritten = None
         spec = spec_of(policy)
         secret = self._world.cluster.get(SECRETS, self._key.namespace, spec.secret_ref.name)
         request = request_from(policy, spec, secret, self._identity(), self._status)
@@ -166,8 +184,19 @@ class Passes:
         self._workers.policy, self._workers.spec = policy, spec
         if self._reconciler is None or self._reconciler.db is not database:
             keyrings = KeyringSecrets(cluster, *self._key)
-            self._reconciler = Reconciler(db=database, keyrings=keyrings, workers=self._workers, clock=clock)
+            self._reconciler = Reconciler(
+                db=database,
+                keyrings=keyrings,
+                workers=self._workers,
+                clock=clock,
+                stored=StoredInCluster(cluster, self._key, self._rewrite),
+            )
         return self._reconciler
+
+    def _rewrite(self, policy: Tree) -> None:
+        """Take note of *policy*, which this pass has changed."""
+        self._rewritten = policy
+        self._world.policies.seen(policy)
 
     def _end_adoption(self, result: Pass) -> None:
         """Take the annotation away once it has served: one that stays takes the database back one day."""
@@ -181,7 +210,8 @@ class Passes:
     def _publish_misconfigured(self, policy: Tree, error: UsageError) -> None:
         before: Mapping[str, object] = self._status or policy.get("status") or {}
         self._status = misconfigured_status(
-            f"{error.message}: {error.remedy}",
+            # Some messages are sentences, others only their beginnings.
+            f"{error.message.removesuffix('.')}: {error.remedy}",
             before=before,
             generation=policy["metadata"]["generation"],
             now=self._world.clock(),
@@ -200,6 +230,8 @@ class Passes:
             return 0.0
         if result.plan.at_rest or result.plan.waits_for is For.PERSON:
             self._database.rest()
+            if result.ours and self._reconciler and isinstance(self._reconciler.db, Database):
+                self.look.begin(self._reconciler.db)
             return self._resync()
         if any(isinstance(action, NudgeReaders) for action in result.plan.actions):
             return NUDGED
@@ -208,4 +240,7 @@ class Passes:
     def _resync(self) -> float:
         """Return the seconds until the next look at a policy that nothing happens to: not all at once."""
         period = max(self._world.config.resync_seconds, len(self._world.policies) / IDLE_PASSES)
-        return period * (1 + SPREAD * (2 * self._world.draw() - 1))
+        return period * self._spread()
+
+    def _spread(self) -> float:
+        return 1 + SPREAD * (2 * self._world.draw() - 1)

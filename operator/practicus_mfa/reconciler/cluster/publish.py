@@ -1,7 +1,8 @@
 """Publishing: the status of an MfaPolicy and the events of a pass, on the API server.
 
 What a person or a machine waits for (a condition) is written at once. Steps and numbers are written every two
-seconds, and the date of an idle policy's counts every few minutes: a write wakes all who watch.
+seconds, and the date of an idle policy's counts and the end of its audit every few minutes: a write wakes all
+who watch. The end of the audit goes to the log too, which is out of reach for the database's owner.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ NUMBERS: Final = 2.0
 """Seconds between two writes where only numbers moved."""
 
 DATES: Final = 300.0
-"""Seconds between two writes where only the date of the counts moved."""
+"""Seconds between two writes where only the date of the counts moved, or the end of the audit."""
 
 UNTOLD: Final = 20
 """Events that are kept for an API server that does not answer; of more than that the first are lost."""
 
-_DATES: Final = frozenset({"lastScanTime", "scannedAt"})
+_DATES: Final = frozenset({"lastScanTime", "scannedAt", "auditHead"})
 _NUMBERS: Final = _DATES | {"message", "total", "enrolled", "active", "rolling", "unknown", "corrupt"}
 _STEPS: Final = {"step", "attempt", "jobName", "keyringGeneration"}
-_MOVING: Final = _NUMBERS | _STEPS | {"converged", "migrated", "remaining", "auditHead"}
+_MOVING: Final = _NUMBERS | _STEPS | {"converged", "migrated", "remaining"}
 
 
 def without(tree: object, names: frozenset[str]) -> object:
@@ -123,6 +124,7 @@ class Publisher:
             return None
         written = self.cluster.replace_status(POLICIES, {**policy, "status": wanted})
         self._written_at = now
+        _tell_head(policy, wanted)
         return written
 
     def events(self, policy: Tree, told: Iterable[Event]) -> None:
@@ -145,6 +147,13 @@ class Publisher:
                     continue
             level = logging.WARNING if event.warning else logging.INFO
             log.log(level, "%s: %s", event.reason, event.message, extra=named)
+
+
+def _tell_head(policy: Tree, status: Tree) -> None:
+    head = status.get("auditHead")
+    if head and head != policy.get("status", {}).get("auditHead"):
+        named = {"policy": _name_of(policy)}
+        log.info("The audit's head is %s:%s.", head["count"], head["hash"], extra=named)
 
 
 def _name_of(policy: Tree) -> str:

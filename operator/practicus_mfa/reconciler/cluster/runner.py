@@ -32,11 +32,15 @@ class Runner:
         queue: Which policies are due.
         work: Makes a pass over a policy; returns the seconds until it is due again, ``None`` for never.
         leads: Whether this operator may act.
+        threads: How many passes are made at the same time.
+        what: What the threads are called.
     """
 
     queue: DueQueue
     work: Callable[[Key], float | None]
     leads: Callable[[], bool]
+    threads: int = THREADS
+    what: str = "pass"
     monotonic: Callable[[], float] = time.monotonic
     _threads: list[threading.Thread] = field(default_factory=list)
     _ended_at: float = field(default=float("-inf"))
@@ -44,8 +48,8 @@ class Runner:
     def start(self) -> None:
         """Start the threads."""
         self._ended_at = self.monotonic()
-        for number in range(THREADS):
-            thread = threading.Thread(target=self._run, name=f"pass-{number}", daemon=True)
+        for number in range(self.threads):
+            thread = threading.Thread(target=self._run, name=f"{self.what}-{number}", daemon=True)
             self._threads.append(thread)
             thread.start()
 

@@ -1,12 +1,13 @@
 """The login service beside the platform: a process of its own, started again whenever it ends.
 
-Its configuration is made from ``login`` of values.yaml and the port that was chosen; where values.yaml names
-no host, it is the loopback address. A change of either starts it anew. Its log is a file in the folder. It
-ends with the platform, however that ends: it reads from a pipe whose other end closes then.
+Its configuration is made from ``login`` of values.yaml and the address and port that were chosen; where
+values.yaml names no host, it is the loopback address. A change of ``login`` starts it anew. Its log is a file
+in the folder. It ends with the platform, however that ends: it reads from a pipe whose other end closes then.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -37,21 +38,26 @@ STEADY_SECONDS: Final = 60.0
 """Who has run for so long begins with the first pause again."""
 
 
-def free_port(wanted: int | None) -> int:
-    """Return the port for the log-in page: *wanted*, or the first that is free.
+def free_port(wanted: int | None, address: str = LOOPBACK) -> int:
+    """Return the port for the log-in page: *wanted*, or the first that is free on *address*.
 
     Raises:
-        UsageError: It is taken, or all of them are.
+        UsageError: It is taken, or all of them are; or the address is none of this machine.
     """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     for port in range(FIRST_PORT, FIRST_PORT + PORTS) if wanted is None else (wanted,):
         try:
-            with socket.create_server((LOOPBACK, port), reuse_port=False) as tried:
+            with socket.create_server((address, port), family=family, reuse_port=False) as tried:
                 return int(tried.getsockname()[1])
-        except (OSError, OverflowError):
-            continue
+        except (OSError, OverflowError) as error:
+            if isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL:
+                raise UsageError(
+                    f"{address} is not an address of this machine: the login service can't listen",
+                    remedy="name another one with --login-address; 0.0.0.0 means all of them",
+                ) from error
     which = f"ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1} are" if wanted is None else f"port {wanted} is"
     raise UsageError(
-        f"{which} taken on {LOOPBACK}: the login service can't listen",
+        f"{which} taken on {address}: the login service can't listen",
         remedy="name a free one with --login-port, or leave the service out with --no-login",
     )
 
@@ -66,6 +72,7 @@ class LoginProcess:
         port: int,
         *,
         note: Callable[[str], None],
+        address: str = LOOPBACK,
         program: tuple[str, ...] = PROGRAM,
         steady: Steady = steady_seconds,
     ) -> None:
@@ -74,14 +81,16 @@ class LoginProcess:
         Args:
             folder: The data folder.
             values_file: Where ``login`` stands.
-            port: Its port on the loopback address.
+            port: Its port.
             note: Is told the address once it answers, and once each reason why it does not run.
+            address: What it listens on.
             program: How our own program is called.
             steady: Seconds that only go forward.
         """
         self._folder = folder
         self._values_file = values_file
         self._port = port
+        self._address = address
         self._note = note
         self._program = program
         self._steady = steady
@@ -105,7 +114,7 @@ class LoginProcess:
             return
         service = {
             **service_tree(values, self._port),
-            "listen": f"{LOOPBACK}:{self._port}",
+            "listen": f"{f'[{self._address}]' if ':' in self._address else self._address}:{self._port}",
             "metricsAddress": "",
         }
         text = dump_yaml(service)
@@ -134,7 +143,8 @@ class LoginProcess:
         told = f"The log-in page: {self._origin}/"
         if self._told == told:
             return
-        with suppress(OSError), socket.create_connection((LOOPBACK, self._port), timeout=0.1):
+        # To "all addresses" one connects as well: it means the loopback address then.
+        with suppress(OSError), socket.create_connection((self._address, self._port), timeout=0.1):
             self._told = told
             self._note(told)
 

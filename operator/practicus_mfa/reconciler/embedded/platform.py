@@ -26,6 +26,7 @@ from practicus_mfa.reconciler.embedded.login_process import LoginProcess
 from practicus_mfa.reconciler.embedded.objects import install, read_request
 from practicus_mfa.reconciler.embedded.policy_file import count_generation
 from practicus_mfa.reconciler.embedded.processes import LocalProcesses
+from practicus_mfa.reconciler.embedded.stored_policy import StoredInFolder
 from practicus_mfa.reconciler.loop import Pass, Reconciler
 from practicus_mfa.reconciler.ports import Request
 from practicus_mfa.storage.addresses import SqliteFile
@@ -124,7 +125,12 @@ class Embedded:
         database = self._database()
         request = read_request(self.folder)
         workers = LocalProcesses(self.folder, request.policy.migration.parallelism, utc_now)
-        reconciler = Reconciler(db=self.db, keyrings=KeyringFiles(self.folder), workers=workers)
+        reconciler = Reconciler(
+            db=self.db,
+            keyrings=KeyringFiles(self.folder),
+            workers=workers,
+            stored=StoredInFolder(self.folder),
+        )
         result: Pass | None = None
         try:
             while not self.stopping():
@@ -140,7 +146,7 @@ class Embedded:
                 self._publish(result)
                 self._look_after_login()
                 request = replace(request, status=result.status)
-                if once and ended(result):
+                if once and ended(result) and not result.answered:
                     break
                 if not result.changed:
                     self._rest(busy=result.seen.work.state is WorkState.RUNNING)
@@ -208,7 +214,7 @@ class Embedded:
 
 
 def _undated(status: Manifest) -> Manifest:
-    return {name: value for name, value in status.items() if name != "lastScanTime"}
+    return {name: value for name, value in status.items() if name not in {"lastScanTime", "auditHead"}}
 
 
 def ended(result: Pass) -> bool:

@@ -32,12 +32,13 @@ def merged(folder: DataFolder, wanted: Tree) -> Tree:
         # The settings page's, which Helm never renders.
         spec = {**spec, "overrides": overrides}
         policy_from_spec(spec, source=str(folder.policy))
-    old = section(present, "metadata")
+    old, new = section(present, "metadata"), section(wanted, "metadata")
     metadata = {
-        **section(wanted, "metadata"),
+        **new,
         "uid": old.get("uid") or str(uuid4()),
         "generation": old.get("generation", 0),
-        "annotations": section(old, "annotations"),
+        # Helm leaves annotations alone that it did not make.
+        "annotations": {**section(old, "annotations"), **section(new, "annotations")},
     }
     return {**wanted, "metadata": metadata, "spec": spec}
 
@@ -74,11 +75,16 @@ def counted_anew(policy: Tree) -> Tree:
     return {**policy, "metadata": metadata}
 
 
-def write_counted(folder: DataFolder, policy: Tree) -> None:
-    """Write *policy*, unless its spec is the one that was counted last."""
+def write_counted(folder: DataFolder, policy: Tree) -> int:
+    """Write *policy*, unless it is there already; return its generation.
+
+    A spec that is not the one that was counted last is another generation.
+    """
     counted = counted_anew(policy)
-    if counted is not policy:
+    if not is_there(folder.policy) or read_document(folder.policy) != counted:
         write_openly(folder.policy, dump_yaml(counted))
+    generation = section(counted, "metadata").get("generation")
+    return generation if isinstance(generation, int) else 0
 
 
 def count_generation(folder: DataFolder) -> None:

@@ -2,14 +2,18 @@
 
 A *cell* is one token where it stands: a row and a column of it. A page is the cells of some rows in the
 order of their ids. Treating a cell gives its *kind*, and a new token where it was re-encrypted.
+
+A page has thousands of cells, so it is kept as columns: an object for each would take as long as to hash its
+token.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from itertools import compress
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from practicus_mfa.core.keyring import KeyId
@@ -35,51 +39,80 @@ class Kind(StrEnum):
     """It is no token of its row at all."""
 
 
-class Cell(NamedTuple):
-    """A token where it stands. A tuple, for a page has thousands.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cells:
+    """Tokens where they stand. All columns have one length, but *owners* is empty where there are none.
 
     Attributes:
-        id: The row's id.
-        column: Which of the token columns, counted from 0.
-        token: Neither NULL nor empty.
-        hint: The key that the row names, if it names one.
-        fault: The fault that the row already bears.
-        owner: The user's id, in our own table.
+        ids: The id of each one's row.
+        tokens: The tokens, neither NULL nor empty.
+        columns: Which of the token columns each stands in, counted from 0.
+        hints: The key that each one's row names, if it names one.
+        faults: The fault that each one's row already bears.
+        owners: The user's id of each one's row, in our own table.
     """
 
-    id: RowId
-    column: int
-    token: Token
-    hint: KeyId | None = None
-    fault: str | None = None
-    owner: int | None = None
+    ids: Sequence[RowId]
+    tokens: Sequence[Token] = field(repr=False)
+    columns: Sequence[int]
+    hints: Sequence[KeyId | None]
+    faults: Sequence[str | None]
+    owners: Sequence[int] = ()
 
-    def __repr__(self) -> str:
-        """Leave the token out."""
-        return f"Cell(id={self.id!r}, column={self.column}, hint={self.hint!r}, fault={self.fault!r})"
+    def __len__(self) -> int:
+        """Return how many they are."""
+        return len(self.ids)
+
+    @property
+    def places(self) -> Iterator[tuple[RowId, int]]:
+        """Go through the row and the column of each."""
+        return zip(self.ids, self.columns, strict=True)
+
+    def only(self, wanted: Sequence[bool]) -> Cells:
+        """Return the *wanted* ones alone."""
+        return Cells(
+            ids=list(compress(self.ids, wanted)),
+            tokens=list(compress(self.tokens, wanted)),
+            columns=list(compress(self.columns, wanted)),
+            hints=list(compress(self.hints, wanted)),
+            faults=list(compress(self.faults, wanted)),
+            owners=list(compress(self.owners, wanted)),
+        )
 
 
-class Treated(NamedTuple):
-    """A cell, and what became of its token. A tuple, for a page has thousands.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Treated:
+    """Cells, and what became of their tokens.
 
     Attributes:
-        cell: The cell as it was read.
-        kind: What became of it.
-        token: The new token where it was migrated, the old one otherwise.
-        reason: Why it can't be read, where it can't.
+        cells: The cells as they were read.
+        kinds: What became of each.
+        tokens: The new token where it was migrated, the old one otherwise.
+        reasons: Why each can't be read, where it can't; empty otherwise.
     """
 
-    cell: Cell
-    kind: Kind
-    token: Token
-    reason: str = ""
+    cells: Cells
+    kinds: Sequence[Kind]
+    tokens: Sequence[Token] = field(repr=False)
+    reasons: Sequence[str]
 
-    def __repr__(self) -> str:
-        """Leave the token out."""
-        return f"Treated({self.cell!r}, {self.kind.value}, reason={self.reason!r})"
+    def __len__(self) -> int:
+        """Return how many they are."""
+        return len(self.kinds)
+
+    def only(self, wanted: Sequence[bool]) -> Treated:
+        """Return the *wanted* ones alone."""
+        if all(wanted):
+            return self
+        return Treated(
+            cells=self.cells.only(wanted),
+            kinds=list(compress(self.kinds, wanted)),
+            tokens=list(compress(self.tokens, wanted)),
+            reasons=list(compress(self.reasons, wanted)),
+        )
 
 
-Treat = Callable[[Sequence[Cell]], list[Treated]]
+Treat = Callable[[Cells], Treated]
 """Treats cells, in their order; called again with those that changed in between."""
 
 
@@ -93,7 +126,7 @@ class Page:
         more: Rows may follow.
     """
 
-    cells: tuple[Cell, ...]
+    cells: Cells
     last: str | None
     more: bool
 
@@ -129,14 +162,14 @@ class Relation(Protocol):
         """Return the next page."""
         ...
 
-    def reread(self, connection: Connection, ids: Sequence[RowId]) -> list[Cell]:
+    def reread(self, connection: Connection, ids: Sequence[RowId]) -> Cells:
         """Return the cells of these rows as they are now; rows that are gone have none."""
         ...
 
-    def changes(self, treated: Sequence[Treated], write_key: KeyId) -> list[Treated]:
+    def changes(self, treated: Treated, write_key: KeyId) -> Treated:
         """Return those of *treated* that the table must be told of."""
         ...
 
-    def swap(self, connection: Connection, changes: Sequence[Treated], write_key: KeyId) -> int:
+    def swap(self, connection: Connection, changes: Treated, write_key: KeyId) -> int:
         """Write *changes* where the token is still the one that was read; return how many were."""
         ...

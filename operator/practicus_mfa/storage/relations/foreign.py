@@ -6,7 +6,6 @@ of a row is a cell of its own, so that one unreadable token does not keep the ro
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -16,11 +15,14 @@ from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.core.observed import Mode
 from practicus_mfa.errors import UsageError
 from practicus_mfa.storage.relations.catalog import ColumnFacts, Holds
-from practicus_mfa.storage.relations.cells import Cell, Kind, Page, RowId, Span, Token, Treated
+from practicus_mfa.storage.relations.cells import Cells, Kind, Page, RowId, Span, Token, Treated
 from practicus_mfa.storage.relations.names import quote
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+# An enumeration's member is looked up in steps that a page would take thousands of times.
+_MIGRATED: Final = Kind.MIGRATED
 
 _CASTS: Final = {Holds.INTEGER: "bigint", Holds.TEXT: "text", Holds.UUID: "uuid", Holds.BYTES: "bytea"}
 """PostgreSQL's type for what a column holds."""
@@ -83,7 +85,7 @@ class ForeignTable:
         )
         connection.exec_driver_sql(query, self._where_values())
 
-    def reread(self, connection: Connection, ids: Sequence[RowId]) -> list[Cell]:
+    def reread(self, connection: Connection, ids: Sequence[RowId]) -> Cells:
         """Return the cells of these rows as they are now."""
         query = (
             f"SELECT {self._columns()} FROM {self.table_sql} WHERE {self._has_token()}{self._where()} AND "  # noqa: S608 - quoted names
@@ -91,25 +93,26 @@ class ForeignTable:
         where = self._where_values()
         if not self.is_sqlite:
             query += f"{self.id_sql} = ANY (%(ids)b::{_CASTS[self.id.holds]}[])"
-            return list(_cells(connection.exec_driver_sql(query, {**where, "ids": list(ids)}).all()))
+            return _cells(connection.exec_driver_sql(query, {**where, "ids": list(ids)}).all())
         query += f"{self.id_sql} = :id"
         found = [
             connection.exec_driver_sql(query, {**where, "id": row_id}).all() for row_id in dict.fromkeys(ids)
         ]
-        return [cell for rows in found for cell in _cells(rows)]
+        return _cells([row for rows in found for row in rows])
 
-    def changes(self, treated: Sequence[Treated], write_key: KeyId) -> list[Treated]:  # noqa: ARG002 - there is no hint to compare it with
+    def changes(self, treated: Treated, write_key: KeyId) -> Treated:  # noqa: ARG002 - there is no hint to compare it with
         """Return the migrated ones: nothing else is ever written."""
-        return [done for done in treated if done.kind is Kind.MIGRATED]
+        return treated.only([kind is _MIGRATED for kind in treated.kinds])
 
-    def swap(self, connection: Connection, changes: Sequence[Treated], write_key: KeyId) -> int:  # noqa: ARG002 - as above
+    def swap(self, connection: Connection, changes: Treated, write_key: KeyId) -> int:  # noqa: ARG002 - as above
         """Write *changes* by compare-and-swap; return how many cells still had the token that was read."""
-        by_column: defaultdict[int, list[Treated]] = defaultdict(list)
-        for change in changes:
-            by_column[change.cell.column].append(change)
-        return sum(self._swap_column(connection, self.tokens[at], some) for at, some in by_column.items())
+        columns = changes.cells.columns
+        return sum(
+            self._swap_column(connection, self.tokens[at], changes.only([column == at for column in columns]))
+            for at in dict.fromkeys(columns)
+        )
 
-    def _swap_column(self, connection: Connection, column: ColumnFacts, changes: Sequence[Treated]) -> int:
+    def _swap_column(self, connection: Connection, column: ColumnFacts, changes: Treated) -> int:
         template = _SWAP_ON_SQLITE if self.is_sqlite else _SWAP_ON_POSTGRESQL
         statement = template.format(
             table=self.table_sql,
@@ -120,10 +123,11 @@ class ForeignTable:
             where=self._where("stored."),
         )
         where = self._where_values()
+        ids, old, new = changes.cells.ids, changes.cells.tokens, changes.tokens
         if self.is_sqlite:
-            rows = [{**where, "id": c.cell.id, "old": c.cell.token, "new": c.token} for c in changes]
+            swaps = zip(ids, old, new, strict=True)
+            rows = [{**where, "id": row_id, "old": was, "new": token} for row_id, was, token in swaps]
             return connection.exec_driver_sql(statement, rows).rowcount
-        ids, old, new = zip(*((c.cell.id, c.cell.token, c.token) for c in changes), strict=True)
         page = {**where, "ids": list(ids), "old": list(old), "new": list(new)}
         return connection.exec_driver_sql(statement, page).rowcount
 
@@ -175,15 +179,16 @@ class ForeignTable:
         return {f"where{at}": value for at, (_, value) in enumerate(self.where)}
 
 
-def _cells(rows: Sequence[Sequence[Any]]) -> tuple[Cell, ...]:
-    return tuple(
-        [
-            Cell(row_id if isinstance(row_id, int | UUID) else str(row_id), column, _token(token))
-            for row_id, *tokens in rows
-            for column, token in enumerate(tokens)
-            if token
-        ]
-    )
+def _cells(rows: Sequence[Sequence[Any]]) -> Cells:
+    cells = [
+        (row_id if isinstance(row_id, int | UUID) else str(row_id), column, _token(token))
+        for row_id, *tokens in rows
+        for column, token in enumerate(tokens)
+        if token
+    ]
+    ids, columns, tokens = zip(*cells, strict=True) if cells else ((), (), ())
+    unknown = [None] * len(ids)
+    return Cells(ids=ids, tokens=tokens, columns=columns, hints=unknown, faults=unknown)
 
 
 def _token(value: Any) -> Token:  # noqa: ANN401 - whatever a column of SQLite happens to hold

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, select
 
 from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.core.observed import OWN_TABLE, Mode
-from practicus_mfa.storage.relations.cells import Cell, Kind, Page, RowId, Span, Treated
+from practicus_mfa.storage.relations.cells import Cells, Kind, Page, RowId, Span, Treated
 from practicus_mfa.storage.schema import SCHEMA, factors
 
 # Binary parameters ("%b"): the driver writes a list of texts so many times faster than as an array literal.
@@ -36,6 +36,9 @@ _SEAL_ON_SQLITE: Final = (
 _BLAME_ON_SQLITE: Final = "UPDATE mfa_factors SET key_id = NULL, fault = ? WHERE id = ? AND token = ?"
 _COLUMNS: Final = (factors.c.id, factors.c.token, factors.c.key_id, factors.c.fault, factors.c.user_id)
 _FAULTS: Final = {Kind.UNKNOWN: "unknown", Kind.CORRUPT: "corrupt"}
+# An enumeration's member is looked up in steps that a page would take thousands of times.
+_CURRENT: Final = Kind.CURRENT
+_MIGRATED: Final = Kind.MIGRATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,63 +76,63 @@ class OwnTable:
         last = str(found[-1].id) if found else None
         return Page(_cells(found), last, more=len(found) == rows.limit)
 
-    def reread(self, connection: Connection, ids: Sequence[RowId]) -> list[Cell]:
+    def reread(self, connection: Connection, ids: Sequence[RowId]) -> Cells:
         """Return the cells of these rows as they are now."""
         query = select(*_COLUMNS).where(factors.c.id.in_(ids), factors.c.token != "")
-        return list(_cells(connection.execute(query).all()))
+        return _cells(connection.execute(query).all())
 
-    def changes(self, treated: Sequence[Treated], write_key: KeyId) -> list[Treated]:
+    def changes(self, treated: Treated, write_key: KeyId) -> Treated:
         """Return those whose token, hint or fault is not yet what was found."""
-        return [done for done in treated if _tells_more(done, write_key)]
+        known = zip(treated.kinds, treated.cells.hints, treated.cells.faults, strict=True)
+        return treated.only(
+            [
+                kind is _MIGRATED
+                or (hint != write_key if kind is _CURRENT else _tells_more(kind, hint, fault))
+                for kind, hint, fault in known
+            ]
+        )
 
-    def swap(self, connection: Connection, changes: Sequence[Treated], write_key: KeyId) -> int:
+    def swap(self, connection: Connection, changes: Treated, write_key: KeyId) -> int:
         """Write *changes* by compare-and-swap; return how many rows still had the token that was read."""
-        readable = [change for change in changes if change.kind not in _FAULTS]
-        unreadable = [change for change in changes if change.kind in _FAULTS]
-        swapped = self._seal(connection, readable, write_key) if readable else 0
-        return swapped + (self._blame(connection, unreadable) if unreadable else 0)
+        readable = [kind is _MIGRATED or kind is _CURRENT for kind in changes.kinds]
+        swapped = self._seal(connection, changes.only(readable), write_key) if any(readable) else 0
+        if all(readable):
+            return swapped
+        return swapped + self._blame(connection, changes.only([not each for each in readable]))
 
-    def _seal(self, connection: Connection, changes: Sequence[Treated], write_key: KeyId) -> int:
+    def _seal(self, connection: Connection, changes: Treated, write_key: KeyId) -> int:
         """Give rows their new token, and the hint that it is under the write key."""
+        cells = changes.cells
         if self.is_sqlite:
-            rows = [(change.token, write_key, change.cell.id, change.cell.token) for change in changes]
+            swaps = zip(cells.ids, cells.tokens, changes.tokens, strict=True)
+            rows = [(new, write_key, row_id, old) for row_id, old, new in swaps]
             return connection.exec_driver_sql(_SEAL_ON_SQLITE, rows).rowcount
         page = {
             "key": write_key,
-            "ids": [change.cell.id for change in changes],
-            "old": [change.cell.token for change in changes],
-            "new": [change.token for change in changes],
+            "ids": list(cells.ids),
+            "old": list(cells.tokens),
+            "new": list(changes.tokens),
         }
         return connection.exec_driver_sql(_SEAL_ON_POSTGRESQL, page).rowcount
 
-    def _blame(self, connection: Connection, changes: Sequence[Treated]) -> int:
+    def _blame(self, connection: Connection, changes: Treated) -> int:
         """Mark rows that can't be read; their token stays."""
-        faults = [_FAULTS[change.kind] for change in changes]
+        cells, faults = changes.cells, [_FAULTS[kind] for kind in changes.kinds]
         if self.is_sqlite:
-            rows = [(fault, c.cell.id, c.cell.token) for fault, c in zip(faults, changes, strict=True)]
+            rows = list(zip(faults, cells.ids, cells.tokens, strict=True))
             return connection.exec_driver_sql(_BLAME_ON_SQLITE, rows).rowcount
-        page = {
-            "ids": [change.cell.id for change in changes],
-            "old": [change.cell.token for change in changes],
-            "faults": faults,
-        }
+        page = {"ids": list(cells.ids), "old": list(cells.tokens), "faults": faults}
         return connection.exec_driver_sql(_BLAME_ON_POSTGRESQL, page).rowcount
 
 
-def _cells(rows: Sequence[Any]) -> tuple[Cell, ...]:
-    return tuple([Cell(row_id, 0, token, hint, fault, owner) for row_id, token, hint, fault, owner in rows])
+def _cells(rows: Sequence[Any]) -> Cells:
+    ids, tokens, hints, faults, owners = zip(*rows, strict=True) if rows else ((),) * len(_COLUMNS)
+    columns = [0] * len(ids)
+    return Cells(ids=ids, tokens=tokens, columns=columns, hints=hints, faults=faults, owners=owners)
 
 
-def _tells_more(done: Treated, write_key: KeyId) -> bool:
-    match done.kind:
-        case Kind.MIGRATED:
-            return True
-        case Kind.CURRENT:
-            return done.cell.hint != write_key
-        case Kind.UNKNOWN:
-            # A hint that names a key which nobody has says more than a fault: it stays.
-            return done.cell.hint is None and done.cell.fault != _FAULTS[done.kind]
-        case Kind.CORRUPT:
-            return done.cell.fault != _FAULTS[done.kind]
-        case _:
-            assert_never(done.kind)
+def _tells_more(kind: Kind, hint: KeyId | None, fault: str | None) -> bool:
+    """Say whether a token that can't be read is not yet known to be so."""
+    # A hint that names a key which nobody has says more than that its key is unknown: it stays.
+    named = kind is Kind.UNKNOWN and hint is not None
+    return not named and fault != _FAULTS[kind]

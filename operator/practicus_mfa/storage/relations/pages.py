@@ -10,7 +10,7 @@ server takes both back, and every later commit that something is decided by flus
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -38,9 +38,11 @@ UNREADABLE: Final = "rows.unreadable"
 _UNREADABLE_KINDS: Final = (Kind.UNKNOWN, Kind.CORRUPT)
 
 # A page names its rows by id, so looking each one up is right whatever the planner believes about the table.
+# A page holds its rows until it has the last one: where somebody else's open transaction has that one, users
+# of the others would wait as long with their log-ins. So it lets go of all after a second, and tries again.
 _PREPARE: Final = text("""
     SELECT set_config('synchronous_commit', 'off', true), set_config('enable_hashjoin', 'off', true),
-        set_config('enable_mergejoin', 'off', true)
+        set_config('enable_mergejoin', 'off', true), set_config('lock_timeout', '1s', true)
 """)
 
 
@@ -82,8 +84,9 @@ def write_page(db: Database, work: Pass, shard: Shard, page: Page) -> Tally:
     Raises:
         SupersededError: Another key writes by now, or another worker has moved the shard.
         NeedsPersonError: The table refuses a new token.
+        BusyError: Another transaction holds one of the rows.
     """
-    treated = work.treat(page.cells) if page.cells else []
+    treated = work.treat(page.cells)
 
     def write(connection: Connection, write_key: KeyId) -> Tally:
         if write_key != work.to_key:
@@ -134,12 +137,12 @@ def _other_key(work: Pass, write_key: KeyId) -> SupersededError:
 
 
 def _tally(settled: Sequence[Treated]) -> Tally:
-    kinds = Counter([done.kind for done in settled])
+    counts = {kind: sum(done.kinds.count(kind) for done in settled) for kind in Kind}
     return Tally(
-        migrated=kinds[Kind.MIGRATED],
-        current=kinds[Kind.CURRENT],
-        unknown=kinds[Kind.UNKNOWN],
-        corrupt=kinds[Kind.CORRUPT],
+        migrated=counts[Kind.MIGRATED],
+        current=counts[Kind.CURRENT],
+        unknown=counts[Kind.UNKNOWN],
+        corrupt=counts[Kind.CORRUPT],
     )
 
 
@@ -147,8 +150,12 @@ def _name_unreadable(connection: Connection, work: Pass, settled: Sequence[Treat
     """Name in the audit the rows that can't be read; those of ours that bear the fault already were named."""
     rows: defaultdict[str, list[int | str]] = defaultdict(list)
     for done in settled:
-        if done.kind in _UNREADABLE_KINDS and done.cell.fault != done.kind.value:
-            rows[done.reason].append(done.cell.id if isinstance(done.cell.id, int) else str(done.cell.id))
+        cells = done.cells
+        for row_id, fault, kind, reason in zip(
+            cells.ids, cells.faults, done.kinds, done.reasons, strict=True
+        ):
+            if kind in _UNREADABLE_KINDS and fault != kind.value:
+                rows[reason].append(row_id if isinstance(row_id, int) else str(row_id))
     if rows:
         audit.append(
             connection,

@@ -7,12 +7,11 @@ gone, or was cleared, is none of ours any more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.errors import RetryableError
-from practicus_mfa.storage.relations.cells import Cell, Relation, RowId, Treat, Treated
+from practicus_mfa.storage.relations.cells import Cells, Relation, Treat, Treated
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -22,9 +21,9 @@ TRIES: Final = 20
 
 
 def settle(
-    connection: Connection, relation: Relation, treated: Sequence[Treated], *, treat: Treat, write_key: KeyId
+    connection: Connection, relation: Relation, treated: Treated, *, treat: Treat, write_key: KeyId
 ) -> list[Treated]:
-    """Write what was found out; return what is true of each cell that is still there.
+    """Write what was found out; return what is true of the cells that are still there.
 
     Args:
         connection: In a transaction of the one writer.
@@ -40,40 +39,24 @@ def settle(
     for _ in range(TRIES):
         changes = relation.changes(treated, write_key)
         if not changes or relation.swap(connection, changes, write_key) == len(changes):
-            return [*settled, *treated]
-        kept, lost = _parted(treated, changes, _present(connection, relation, changes))
-        settled += kept
-        treated = treat(lost) if lost else []
+            return [*settled, treated]
+        present = relation.reread(connection, list(dict.fromkeys(changes.cells.ids)))
+        kept, lost = _parted(treated, changes, present)
+        settled.append(kept)
+        treated = treat(lost)
     raise RetryableError(
         f"Rows of {relation.name} change faster than they can be re-encrypted.",
         remedy="Try again when the application that writes them is less busy.",
     )
 
 
-_Place = tuple[RowId, int]
-
-
-def _place(cell: Cell) -> _Place:
-    return cell.id, cell.column
-
-
-def _present(connection: Connection, relation: Relation, changes: Sequence[Treated]) -> dict[_Place, Cell]:
-    ids = list(dict.fromkeys(change.cell.id for change in changes))
-    return {_place(cell): cell for cell in relation.reread(connection, ids)}
-
-
-def _parted(
-    treated: Sequence[Treated], changes: Sequence[Treated], present: dict[_Place, Cell]
-) -> tuple[list[Treated], list[Cell]]:
+def _parted(treated: Treated, changes: Treated, present: Cells) -> tuple[Treated, Cells]:
     """Return what stands as it was treated, and the cells that have another token by now."""
-    kept: list[Treated] = []
-    lost: list[Cell] = []
-    changed = {_place(change.cell) for change in changes}
-    for done in treated:
-        place = _place(done.cell)
-        now = present.get(place)
-        if place not in changed or (now is not None and now.token == done.token):
-            kept.append(done)
-        elif now is not None:
-            lost.append(now)
+    meant = dict(zip(changes.cells.places, changes.tokens, strict=True))
+    now = dict(zip(present.places, present.tokens, strict=True))
+    kept = treated.only(
+        [place not in meant or now.get(place) == meant[place] for place in treated.cells.places]
+    )
+    # A column of these rows that was empty before is none of the page's.
+    lost = present.only([place in meant and now[place] != meant[place] for place in present.places])
     return kept, lost

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 from practicus_mfa.crypto.password_policy import PasswordRefusedError
 from practicus_mfa.login import account, proof
-from practicus_mfa.login.account import NoFactorError, NotProvedError
+from practicus_mfa.login.account import NoFactorError, NotProvedError, SamePasswordError
 from practicus_mfa.login.log_in import WrongCredentials
 from practicus_mfa.login.proof import Proved
 from practicus_mfa.login.session_start import Expired
 from practicus_mfa.login.throttling import Stopped
-from practicus_mfa.web.user_agents import device_name
 from practicus_mfa.web.views import answers
 from practicus_mfa.web.views.enrol import codes_page
 from practicus_mfa.web.views.login import refusal
 from practicus_mfa.web.views.password import password_problem
+from practicus_mfa.web.views.session_texts import session_texts
 from practicus_mfa.web.visit import Visit, with_target
 
 if TYPE_CHECKING:
@@ -41,23 +41,12 @@ def show_home(visit: Visit) -> Response:
 def show_account(visit: Visit) -> Response:
     """Show the state of MFA, and the sessions."""
     acting = visit.acting
-    sessions = [
-        {
-            "id": session.id,
-            "device": device_name(session.user_agent) or visit.say("Unknown device"),
-            "address": session.address or visit.say("unknown"),
-            "used": visit.language.moment(session.last_used_at),
-            "begun": visit.language.moment(session.created_at),
-            "here": session.id == acting.session.id,
-        }
-        for session in account.sessions_of(visit.ctx, acting)
-    ]
     state = account.state(visit.ctx, acting)
     return visit.page(
         "account.html",
         state=state,
         enrol_by=visit.language.moment(state.enrol_by) if state.enrol_by else "",
-        sessions=sessions,
+        sessions=session_texts(visit, account.sessions_of(visit.ctx, acting)),
         done=_done(visit),
     )
 
@@ -74,6 +63,8 @@ def _done(visit: Visit) -> str:
 
 def show_codes(visit: Visit) -> Response:
     """Ask whether to make new recovery codes."""
+    if not visit.ctx.rules().mfa.enabled:
+        return visit.page("mfa_off.html")
     return visit.page("new_codes.html", state=account.state(visit.ctx, visit.acting))
 
 
@@ -88,6 +79,8 @@ def do_codes(visit: Visit) -> Response:
 
 def show_removal(visit: Visit) -> Response:
     """Ask whether to remove MFA."""
+    if not visit.ctx.rules().mfa.enabled:
+        return visit.page("mfa_off.html")
     return visit.page("remove_mfa.html", state=account.state(visit.ctx, visit.acting))
 
 
@@ -102,7 +95,18 @@ def do_removal(visit: Visit) -> Response:
 
 def show_password(visit: Visit) -> Response:
     """Ask for a new password."""
-    return visit.page("password.html", error="", username=visit.acting.account.username)
+    return _password_page(visit, error="")
+
+
+def _password_page(visit: Visit, *, error: str, status: int = 200) -> Response:
+    account_ = visit.acting.account
+    return visit.page(
+        "password.html",
+        status=status,
+        error=error,
+        username=account_.username,
+        must_change=account_.must_change_password,
+    )
 
 
 def do_password(visit: Visit) -> Response:
@@ -116,9 +120,11 @@ def do_password(visit: Visit) -> Response:
             return visit.go("/account")
         except PasswordRefusedError as refused:  # pragma: no cover - asked before, too
             error = refused.message
+        except SamePasswordError:
+            error = visit.say("That is the password that somebody else chose. Choose another one.")
         else:
             return visit.with_session(visit.go("/account?done=password"), tokens)
-    return visit.page("password.html", status=422, error=error, username=visit.acting.account.username)
+    return _password_page(visit, error=error, status=422)
 
 
 def do_sessions(visit: Visit) -> Response:
@@ -197,7 +203,7 @@ def do_logout(visit: Visit) -> Response:
     if visit.text("everywhere") and visit.current is not None:
         account.log_out_everywhere(visit.ctx, visit.acting)
     else:
-        account.log_out(visit.ctx, visit.session_token)
+        account.log_out(visit.ctx, visit.session_token, visit.client)
     response = visit.go(visit.target() or "/login?note=out")
     visit.cookies.log_out(response)
     return response

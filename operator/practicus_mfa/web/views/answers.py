@@ -36,7 +36,9 @@ def logged_in(visit: Visit, done: LoggedIn) -> Response:
     visit.service.metrics.login("success")
     target = visit.safe(done.target)
     if _worth_a_page(done.notices):
-        response: Response = visit.page("notices.html", notices=done.notices, target=target or "/account")
+        response: Response = visit.page(
+            "notices.html", account=done.account, notices=done.notices, target=target or "/account"
+        )
     else:
         response = sent_to(visit, target)
     return visit.with_session(response, done.tokens)
@@ -109,13 +111,7 @@ def retry_after(response: Response, stopped: Stopped) -> Response:
 
 
 def note_of(visit: Visit) -> str:
-    """Return the sentence that an address or an expired form asks to be shown; '' for none."""
-    if visit.text("expired"):
-        if visit.cookies.form not in visit.request.cookies and not visit.half and not visit.current:
-            return visit.say(
-                "Your browser did not send back our cookie. Allow cookies for this site, then try again."
-            )
-        return visit.say("This page had been open for too long, or a log-in came in between. Try again.")
+    """Return the sentence that an address asks to be shown; '' for none."""
     notes = {
         "expired": visit.say("Your log-in was not finished in time. Begin again."),
         "out": visit.say("You are logged out."),

@@ -23,6 +23,10 @@ def show_enrol(visit: Visit) -> Response:
     return _offer(visit, error="")
 
 
+def _who(visit: Visit) -> EnrolBy:
+    return Half(token=visit.half_token) if visit.half else visit.acting
+
+
 def _account(visit: Visit) -> Account:
     return visit.half.account if visit.half else visit.acting.account
 
@@ -37,7 +41,7 @@ def _offer(visit: Visit, *, error: str, status: int = 200) -> Response:
         # The page with the recovery codes was loaded again.
         return visit.go("/account")
     target = visit.safe(state.target) if state else visit.target()
-    offer = enrolment.begin(visit.ctx, account)
+    offer = enrolment.begin(visit.ctx, account, _who(visit))
     label = visit.say("QR code for your authenticator app")
     return visit.page(
         "enroll.html",
@@ -59,7 +63,7 @@ def _offer(visit: Visit, *, error: str, status: int = 200) -> Response:
 
 def do_enrol(visit: Visit) -> Response:
     """Take the code that proves the secret."""
-    who: EnrolBy = Half(token=visit.half_token) if visit.half else visit.acting
+    who = _who(visit)
     if not visit.ctx.rules().mfa.enabled:
         return visit.page("mfa_off.html")
     done = enrolment.confirm(
@@ -100,4 +104,6 @@ def codes_page(
     visit: Visit, codes: tuple[str, ...], target: str, notices: tuple[Notice, ...] = ()
 ) -> Response:
     """Show recovery codes, this once, and what else there is to tell after a log-in."""
-    return visit.page("codes.html", codes=codes, target=target, notices=notices)
+    # Whoever enrolled while logging in has no session in this request, and is logged in by its answer.
+    account = _account(visit)
+    return visit.page("codes.html", account=account, codes=codes, target=target, notices=notices)

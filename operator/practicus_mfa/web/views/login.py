@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from practicus_mfa.core.login.rules import Step
-from practicus_mfa.core.login.session import MustEnrol
+from practicus_mfa.core.login.session import MustChangePassword, MustEnrol
 from practicus_mfa.login import account, log_in, second_factor
 from practicus_mfa.login.log_in import WrongCredentials
 from practicus_mfa.login.second_factor import ClockSkew, Unreadable, WrongCode
@@ -17,6 +17,8 @@ from practicus_mfa.web.visit import Visit, with_target
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+RECOVERY: Final = "recovery.html"
+
 Refusal: TypeAlias = WrongCode | ClockSkew | Unreadable | Stopped
 
 
@@ -24,6 +26,8 @@ def show_login(visit: Visit) -> Response:
     """Ask for name and password; who is logged in is sent on."""
     target = visit.target()
     if visit.current is not None and not visit.text("expired"):
+        if isinstance(visit.current.verdict, MustChangePassword):
+            return visit.go(with_target("/account/password", target))
         if isinstance(visit.current.verdict, MustEnrol):
             return visit.go(with_target("/enroll", target))
         if target.startswith("http") and answers.lacks_verify_cookie(visit):
@@ -86,7 +90,7 @@ def show_code(visit: Visit) -> Response:
 
 def show_recovery(visit: Visit) -> Response:
     """Ask for a recovery code."""
-    return _code_page(visit, "recovery.html", error="")
+    return _code_page(visit, RECOVERY, error="")
 
 
 def _code_page(visit: Visit, template: str, *, error: str, status: int = 200) -> Response:
@@ -128,7 +132,7 @@ def do_recovery(visit: Visit) -> Response:
         remembered=bool(visit.text("remember")),
         client=visit.client,
     )
-    return _judged(visit, "recovery.html", answer)
+    return _judged(visit, RECOVERY, answer)
 
 
 def _judged(visit: Visit, template: str, answer: LoggedIn | Refusal | Expired) -> Response:
@@ -139,6 +143,8 @@ def _judged(visit: Visit, template: str, answer: LoggedIn | Refusal | Expired) -
             return answers.begin_anew(visit)
         case _:
             error, status = refusal(visit, answer)
+            if isinstance(answer, WrongCode) and template == RECOVERY:
+                error = visit.say("That code is wrong, or was used already. Type another one of your codes.")
             page = _code_page(visit, template, error=error, status=status)
             return answers.retry_after(page, answer) if isinstance(answer, Stopped) else page
 

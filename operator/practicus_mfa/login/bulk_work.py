@@ -1,0 +1,37 @@
+"""A replica's share in bulk runs: one batch after the other, beside the requests."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import Final
+
+from practicus_mfa.errors import RetryableError
+from practicus_mfa.login.bulk import Runner, step
+from practicus_mfa.storage import bulk_runs
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS: Final = 2.0
+"""Seconds until the next look for a run, where there was none."""
+
+
+class BulkWork:
+    """Works on runs; :meth:`step` is taken by one thread."""
+
+    def __init__(self, runner: Runner) -> None:
+        """Work with *runner*."""
+        self._runner = runner
+
+    def step(self) -> float:
+        """Do a batch of a run; return the seconds until the next step."""
+        try:
+            return 0.0 if step(self._runner) else IDLE_SECONDS
+        except RetryableError as error:
+            log.debug("bulk runs wait: %s", error)
+            return IDLE_SECONDS
+
+    def leave(self) -> None:
+        """Leave the run in hand to other replicas, at once."""
+        with suppress(RetryableError), self._runner.db.write() as connection:
+            bulk_runs.release_all(connection, self._runner.name)
