@@ -102,7 +102,9 @@ def install(folder: Path, purpose: str) -> None:
         "--no-input",
     ]
     for arguments in (
-        ["--require-hashes", "-r", locked[0], "-r", locked[1]],
+        # The lists are whole. An older pip that resolves them once more takes `name[extra]` for something
+        # that is not pinned as soon as a newer release of it is out.
+        ["--no-deps", "--require-hashes", "-r", locked[0], "-r", locked[1]],
         ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)],
     ):
         if subprocess.run(pip + arguments, check=False).returncode != 0:

@@ -7,7 +7,10 @@ depends on what the system holds: that is the operator's to judge, and the MfaPo
 {{- define "practicus-mfa.check" -}}
 {{- $faults := include "practicus-mfa.faults" . | trim -}}
 {{- if $faults -}}
-{{- fail (printf "the values can't be used; nothing was changed\n%s" $faults) -}}
+{{- $told := printf "the values can't be used; nothing was changed\n%s" $faults -}}
+{{- fail $told -}}
+{{- /* `helm lint` goes on after that, and would find nothing wrong: what is not there ends it, told by its name. */}}
+{{- include $told . -}}
 {{- end -}}
 {{- end }}
 
@@ -15,14 +18,19 @@ depends on what the system holds: that is the operator's to judge, and the MfaPo
 {{- $values := .Values.AsMap -}}
 {{- $store := dig "secretStore" dict $values -}}
 {{- $database := dig "database" dict $values -}}
-{{- range $name, $_ := $store }}
-{{- if not (has $name (list "activeKey" "rollingKey" "existingSecret")) }}
-secretStore.{{ include "practicus-mfa.shown" $name }}: unknown; known here: activeKey, existingSecret, rollingKey
+{{- /* Not by the schema: who leaves out a space, {activeKey:…}, has made a name of it, which Helm would print. */}}
+{{- range list
+  (list "secretStore" $store "activeKey, existingSecret, rollingKey")
+  (list "database" $database "embedded, existingSecret, existingSecretKey, login, url")
+  (list "database.embedded" (dig "embedded" dict $database) "enabled, size, storageClass")
+  (list "database.login" (dig "login" dict $database) "existingSecret")
+}}
+{{- $place := first . }}
+{{- $known := last . }}
+{{- range $name, $_ := index . 1 }}
+{{- if not (has $name (splitList ", " $known)) }}
+{{ $place }}.{{ include "practicus-mfa.shown" $name }}: unknown; known here: {{ $known }}
 {{- end }}
-{{- end }}
-{{- range $name, $_ := $database }}
-{{- if not (has $name (list "url" "existingSecret" "existingSecretKey" "login" "embedded")) }}
-database.{{ include "practicus-mfa.shown" $name }}: unknown; known here: embedded, existingSecret, existingSecretKey, login, url
 {{- end }}
 {{- end }}
 {{- $active := $store.activeKey | default "" }}
@@ -65,12 +73,7 @@ database.url: given beside existingSecret; keep one of them: there is one databa
 database.url can't be used: {{ . }}. Give it as postgresql://USER:PASSWORD@HOST:PORT/NAME.
 {{- end }}
 {{- end }}
-{{- if dig "embedded" "enabled" false $database }}
-database.embedded.enabled: this chart can't do that yet; give database.url or database.existingSecret
-{{- end }}
-{{- if dig "login" "existingSecret" "" $database }}
-database.login.existingSecret: this chart has no login service yet; leave it out
-{{- end }}
+{{- include "practicus-mfa.embeddedFaults" . }}
 {{- $remember := dig "userLogin" "rememberMe" dict $values }}
 {{- if and (dig "enabled" true $remember) (lt (int64 (dig "days" 30 $remember)) 1) }}
 userLogin.rememberMe.days: too small; the least is 1; to switch it off, write userLogin.rememberMe.enabled: false
@@ -89,6 +92,28 @@ userLogin.rememberMe.days: too small; the least is 1; to switch it off, write us
 {{- $namespaces := dig "operator" "watchNamespaces" list $values }}
 {{- if and $namespaces (not (has .Release.Namespace $namespaces)) }}
 operator.watchNamespaces: {{ .Release.Namespace }} is not among them, so nobody would serve this release's MfaPolicy; add it
+{{- end }}
+{{- if not (regexMatch `^(https?://[!-~]+)?$` (dig "metrics" "prometheusRule" "runbookUrl" "" $values | default "" | trim)) }}
+metrics.prometheusRule.runbookUrl: not an address; write it whole, for example https://wiki.example.com/mfa
+{{- end }}
+{{- $volumes := list }}
+{{- range $values.extraVolumes }}
+{{- $volumes = append $volumes .name }}
+{{- end }}
+{{- range $index, $mount := $values.extraVolumeMounts }}
+{{- if not (has $mount.name $volumes) }}
+extraVolumeMounts[{{ $index }}].name: no volume of that name is in extraVolumes; add it there
+{{- end }}
+{{- end }}
+{{- include "practicus-mfa.loginFaults" . }}
+{{- if and (dig "networkPolicy" "enabled" false $values) $database.url }}
+{{- $ports := list }}
+{{- range dig "networkPolicy" "database" "ports" (list 5432) $values }}
+{{- $ports = append $ports (int64 . | toString) }}
+{{- end }}
+{{- if not (has (include "practicus-mfa.urlPort" (trim $database.url)) $ports) }}
+networkPolicy.database.ports: the port of database.url is not among them; add it
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -142,9 +167,22 @@ decodes to {{ len $raw }} bytes, a Fernet key has 32. {{ $remedy }}
 {{- end -}}
 {{- end }}
 
-{{/* What keeps a text from being a database's URL; nothing where it is one (SQLAlchemy's form of a URL). */}}
+{{/* SQLAlchemy's form of a URL: scheme, port and the database's name are its groups. */}}
+{{- define "practicus-mfa.urlForm" -}}
+(?s)^([\w+]+)://(?:[^:/]*(?::[^@]*)?@)?(?:\[[^/?]+\]|[^/:?]+)?(?::([^/?]*))?(?:/([^?]*))?(?:\?.*)?$
+{{- end }}
+
+{{/* The port of a database's URL, the usual one where it names none. */}}
+{{- define "practicus-mfa.urlPort" -}}
+{{- $form := include "practicus-mfa.urlForm" . -}}
+{{- if regexMatch $form . -}}
+{{ regexReplaceAll $form . "${2}" | default "5432" }}
+{{- end -}}
+{{- end }}
+
+{{/* What keeps a text from being a database's URL; nothing where it is one. */}}
 {{- define "practicus-mfa.urlFault" -}}
-{{- $form := `(?s)^([\w+]+)://(?:[^:/]*(?::[^@]*)?@)?(?:\[[^/?]+\]|[^/:?]+)?(?::([^/?]*))?(?:/([^?]*))?(?:\?.*)?$` -}}
+{{- $form := include "practicus-mfa.urlForm" . -}}
 {{- if not (regexMatch $form .) -}}
 it has no form of a URL
 {{- else -}}
@@ -159,6 +197,8 @@ SQLite needs a file that several processes can open
 {{- end -}}
 {{- else if not (has $scheme (list "postgres" "postgresql" "postgresql+psycopg")) -}}
 it is neither SQLite nor PostgreSQL
+{{- else if regexMatch "^[^:]+://[^:/@]*((:[^@]*)?@[^/?]*|:[^@]*@[^?]*)@" . -}}
+its password has an @, which is written %40 there
 {{- else if not $name -}}
 it names no database
 {{- end -}}

@@ -2,7 +2,7 @@
 
 {{- define "practicus-mfa.labels" -}}
 app.kubernetes.io/name: practicus-mfa
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "practicus-mfa.operatorLabels" -}}
@@ -26,9 +26,9 @@ app.kubernetes.io/component: operator
 {{- define "practicus-mfa.image" -}}
 {{- $image := .Values.image | default dict -}}
 {{- if $image.digest -}}
-{{ $image.repository }}@{{ $image.digest }}
+{{ $image.repository | default "practicus/practicus-mfa" }}@{{ $image.digest }}
 {{- else -}}
-{{ $image.repository }}:{{ $image.tag | default .Chart.AppVersion }}
+{{ $image.repository | default "practicus/practicus-mfa" }}:{{ $image.tag | default .Chart.AppVersion }}
 {{- end -}}
 {{- end }}
 
@@ -55,6 +55,9 @@ app.kubernetes.io/component: operator
   "priorityClassName" (.Values.priorityClassName | default "")
   "podLabels" (.Values.podLabels | default dict)
   "podAnnotations" (.Values.podAnnotations | default dict)
+  "securityContext" (include "practicus-mfa.podUser" . | fromYaml)
+  "volumes" (.Values.extraVolumes | default list)
+  "volumeMounts" (.Values.extraVolumeMounts | default list)
 -}}
 {{- if $operator.watchNamespaces -}}
 {{- $_ := set $job "serviceAccountName" (printf "%s-migration" .Release.Name) -}}
