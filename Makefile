@@ -28,8 +28,8 @@ demo: $(RUN) ## show a key rotation for 1,500 users, and the log-in page, in ./d
 	@$(BIN)/practicus-mfa demo run --data-dir $(DEMO_DATA)
 
 .PHONY: screenshots
-screenshots: $(DEV) postgresql chromium ## take the pictures in docs/img/login anew
-	$(BIN)/python -m tools.screenshots docs/img/login
+screenshots: $(DEV) postgresql chromium ## take the pictures in docs/img/login and docs/img/admin anew
+	$(BIN)/python -m tools.screenshots docs/img
 
 .PHONY: picture
 picture: $(DEV) ## record docs/img/demo.svg anew
@@ -91,7 +91,7 @@ cover: $(DEV) postgresql chromium kubernetes ## the same tests, measured: core a
 
 .PHONY: bench
 bench: $(DEV) postgresql ## measurements, one after the other (minutes)
-	@for bench in tokens rotation counts memory start verify login; do \
+	@for bench in tokens rotation counts memory start verify login user_list backup sealing; do \
 	  echo "== $$bench"; $(BIN)/python -m tests.bench.bench_$$bench || exit 1; done
 
 .PHONY: bench-cluster
@@ -140,6 +140,18 @@ format: $(DEV) ## bring the code into the house style
 manifests: ## copy the definition of MfaPolicy into the chart
 	cp crds/mfapolicies.yaml charts/practicus-mfa/crds/mfapolicies.yaml
 
+.PHONY: docs
+docs: $(DEV) ## build the documentation site into build/site; a warning is an error
+	@$(BIN)/python -m tools.docs_site
+
+.PHONY: reference
+reference: $(DEV) ## write the pages of docs/reference that are made from the sources
+	@$(BIN)/python -m tools.reference
+
+.PHONY: diagrams
+diagrams: $(DEV) chromium ## draw the documents' diagrams for the site (needs npm)
+	@$(BIN)/python -m tools.diagrams
+
 .PHONY: messages
 messages: $(DEV) ## bring the catalogues of the login pages up to date; then translate what is new
 	@$(BIN)/python tools/messages.py
@@ -166,6 +178,7 @@ lock: ## pin what pyproject.toml asks for in requirements/ (needs uv; UPGRADE=1 
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
+	$(LOCK) --group sbom -c requirements/dev.txt -o requirements/sbom.txt
 
 .PHONY: clean
 clean: ## remove what these targets made, but for the environment

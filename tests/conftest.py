@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support import postgres_programs
 from tests.support.postgres import PostgresServer
+from tests.support.unavailable import without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,10 +46,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL server of this session (under pytest-xdist: of each worker), started when first asked."""
     programs = postgres_programs.find()
     if programs is None:
-        reason = f"PostgreSQL's server programs are missing. {postgres_programs.REMEDY}"
-        if postgres_programs.in_ci():
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+        without(f"PostgreSQL's server programs are missing. {postgres_programs.REMEDY}")
     with PostgresServer(programs) as server:
         yield server
 

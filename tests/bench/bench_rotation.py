@@ -44,9 +44,9 @@ from tests.support.postgres import OWNER, PostgresServer
 from tests.support.rotating import Rotating, enroll, new_secrets, rotating, work_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from practicus_mfa.storage.relations.cells import Cell, Treat
+    from practicus_mfa.storage.relations.cells import Cells, Treat
 
 ROWS: Final = 100_000
 PROCESSES: Final = 2
@@ -124,10 +124,10 @@ def _no_cryptography(work: Pass) -> Treat:
     """Return what finds every token right, or gives it another text, at no cost."""
     kind = Kind.MIGRATED if work.mode is Mode.MIGRATE else Kind.CURRENT
 
-    def treat(cells: Sequence[Cell]) -> list[Treated]:
-        if kind is Kind.CURRENT:
-            return [Treated(cell, kind, cell.token) for cell in cells]
-        return [Treated(cell, kind, cell.token[::-1]) for cell in cells]
+    def treat(cells: Cells) -> Treated:
+        tokens = cells.tokens if kind is Kind.CURRENT else [token[::-1] for token in cells.tokens]
+        count = len(cells)
+        return Treated(cells=cells, kinds=[kind] * count, tokens=tokens, reasons=[""] * count)
 
     return treat
 

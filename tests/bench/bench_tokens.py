@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 from cryptography.fernet import MultiFernet
 
 from practicus_mfa.crypto.keys import HeldKeys, generate_key
-from practicus_mfa.crypto.pages import Binding, PageRow, Rotated, rotate_page
+from practicus_mfa.crypto.pages import PageEngine
+from practicus_mfa.crypto.rows import SealedPage
 from practicus_mfa.crypto.tokens import bound
 
 if TYPE_CHECKING:
@@ -44,40 +45,42 @@ def _any_length(row: int) -> bytes:
     return os.urandom(random.Random(row).randrange(1_000))
 
 
-CASES: Final[list[tuple[str, Binding, Callable[[int], bytes], str]]] = [
-    ("TOTP secrets, ours", Binding.OWNER, _secret, ""),
-    ("TOTP secrets, bare", Binding.BARE, _secret, ""),
-    ("1,000 bytes", Binding.BARE, _kilobyte, ""),
-    ("0 to 1,000 bytes", Binding.BARE, _any_length, ""),
-    ("TOTP secrets, with a line end", Binding.OWNER, _secret, "\n"),
+CASES: Final[list[tuple[str, bool, Callable[[int], bytes], str]]] = [
+    ("TOTP secrets, ours", True, _secret, ""),
+    ("TOTP secrets, bare", False, _secret, ""),
+    ("1,000 bytes", False, _kilobyte, ""),
+    ("0 to 1,000 bytes", False, _any_length, ""),
+    ("TOTP secrets, with a line end", True, _secret, "\n"),
 ]
 """What is in the tokens, whether they are bound, how one is made, and what stands after each."""
 
 
 def _pages(
-    rows: int, binding: Binding, plaintext: Callable[[int], bytes], ending: str
-) -> list[list[PageRow[str]]]:
+    rows: int, is_bound: bool, plaintext: Callable[[int], bytes], ending: str
+) -> list[SealedPage[str]]:
     seal = OLD.fernet().encrypt_at_time
-    page = [
-        PageRow(
-            seal(plaintext(row), NOW).decode() + ending, OLD.id, row if binding is Binding.OWNER else None
+    return [
+        SealedPage(
+            tokens=[seal(plaintext(row), NOW).decode() + ending for row in page],
+            hints=[OLD.id] * len(page),
+            owners=page if is_bound else None,
         )
-        for row in range(rows)
+        for page in (range(at, min(at + PAGE_ROWS, rows)) for at in range(0, rows, PAGE_ROWS))
     ]
-    return [page[at : at + PAGE_ROWS] for at in range(0, rows, PAGE_ROWS)]
 
 
-def _engine(pages: list[list[PageRow[str]]], binding: Binding) -> None:
+def _engine(pages: list[SealedPage[str]]) -> None:
+    engine = PageEngine(KEYS, NEW.id)
     for page in pages:
-        outcomes = rotate_page(page, keys=KEYS, write_key=NEW.id, binding=binding)
-        assert all(type(outcome) is Rotated for outcome in outcomes)
+        done = engine.rotate(page)
+        assert len(done.rotated) == len(page.tokens)
 
 
-def _library(pages: list[list[PageRow[str]]]) -> None:
+def _library(pages: list[SealedPage[str]]) -> None:
     fernet = MultiFernet([NEW.fernet(), OLD.fernet()])
     for page in pages:
-        for row in page:
-            fernet.rotate(row.token)
+        for token in page.tokens:
+            fernet.rotate(token)
 
 
 def _seconds(work: Callable[[], None]) -> float:
@@ -89,10 +92,10 @@ def _seconds(work: Callable[[], None]) -> float:
 def measure(rows: int) -> list[tuple[str, float, float]]:
     """Return, for each case, its name and the tokens a second of engine and library."""
     results = []
-    for name, binding, plaintext, ending in CASES:
-        pages = _pages(rows, binding, plaintext, ending)
+    for name, is_bound, plaintext, ending in CASES:
+        pages = _pages(rows, is_bound, plaintext, ending)
         turns = [
-            (_seconds(lambda: _engine(pages, binding)), _seconds(lambda: _library(pages)))  # noqa: B023 - called at once
+            (_seconds(lambda: _engine(pages)), _seconds(lambda: _library(pages)))  # noqa: B023 - called at once
             for _ in range(TURNS)
         ]
         engine, library = (min(column) for column in zip(*turns, strict=True))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.support import browser, chromium_programs
+from tests.support import browser, cables, chromium_programs
 from tests.support.login_people import LoginPeople
 from tests.support.login_site import DOMAIN, login_site
-from tests.support.postgres_programs import in_ci
+from tests.support.unavailable import without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,13 @@ def running(
         yield LoginPeople(site, db)
 
 
+@pytest.fixture(autouse=True)
+def cables_left_alone() -> Iterator[None]:
+    """A test in a browser, while no other one changes the machine's network."""
+    with cables.left_alone():
+        yield
+
+
 @pytest.fixture
 def people(
     request: pytest.FixtureRequest, running: LoginPeople, postgres_server: PostgresServer
@@ -59,9 +66,7 @@ def playwright() -> Iterator[Playwright]:
     """Playwright. Not for the session: while it runs, this thread can run no other event loop."""
     if chromium_programs.find() is None:
         reason = f"Chromium is missing. {chromium_programs.REMEDY}"
-        if in_ci():
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+        without(reason)
     with sync_playwright() as started:
         yield started
 

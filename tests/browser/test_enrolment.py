@@ -57,6 +57,7 @@ def test_who_must_have_mfa_scans_the_code_from_the_screen_and_is_in(
     give_code(page, app.now())
     assert heading(page) == CODES
     assert len(shown_codes(page)) == 10
+    assert page.locator("header").get_by_role("link").all_inner_texts() == [person.username, "Log out"]
     press(page, "I have saved them")
     assert path_of(page) == "/account"
     # The same app logs in from then on.

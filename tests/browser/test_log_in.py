@@ -64,6 +64,11 @@ def test_failures_since_the_last_log_in_are_told_at_the_next(open_window: Open, 
     log_in(page, person)
     assert heading(page) == "Since your last log-in"
     assert "3 log-ins failed" in page.locator("main").inner_text()
+    # Another language would be another page, without the news.
+    assert page.locator("header, footer").get_by_role("link").all_inner_texts() == [
+        person.username,
+        "Log out",
+    ]
     press(page, "Continue")
     assert path_of(page) == "/account"
 
@@ -122,7 +127,7 @@ def test_a_recovery_code_works_once_and_the_next_log_in_tells_of_it(
     press(lost, "Continue")
     assert "9 recovery codes are left." in lost.locator("main").inner_text()
     give_code(late, codes[0])
-    assert alert(late) == WRONG_CODE
+    assert alert(late) == "That code is wrong, or was used already. Type another one of your codes."
     give_code(late, codes[1])
     assert "1 recovery code was used" in late.locator("main").inner_text()
     press(late, "Continue")

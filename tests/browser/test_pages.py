@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.admin_tour import ADMIN_TOUR
 from tests.support.browser import (
-    DESKTOP,
     NARROWEST,
-    PHONE,
-    findings,
+    check_for_everybody,
     give_password,
     heading,
     overflow,
     path_of,
     press_key,
+    shown_codes,
     shown_secret,
+    tab_to,
+    unfold,
 )
 from tests.support.login_tour import TOUR, Stop
 
@@ -27,35 +30,25 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Open
     from tests.support.login_people import LoginPeople
 
-MOST_TABS: Final = 30
-
 every_page = pytest.mark.parametrize(
     "stop", [pytest.param(stop, id=stop.name, marks=pytest.mark.policy(**stop.policy)) for stop in TOUR]
 )
 
 
-def test_the_tour_leaves_no_page_out() -> None:
-    templates = (files("practicus_mfa.web") / "templates").iterdir()
-    pages = {each.name for each in templates if each.read_text("utf-8").startswith("{% extends")}
-    assert {stop.template for stop in TOUR} == pages
-
-
-def unfold(page: Page) -> None:
-    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+def test_the_tours_leave_no_page_out() -> None:
+    folder = Path(str(files("practicus_mfa.web") / "templates"))
+    pages = {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*.html")
+        if path.read_text("utf-8").startswith("{% extends") and path.name != "base.html"
+    }
+    assert {stop.template for stop in (*TOUR, *ADMIN_TOUR)} == pages
 
 
 @every_page
 def test_axe_finds_nothing_in_any_light_at_any_width(page: Page, people: LoginPeople, stop: Stop) -> None:
     stop.reach(page, people)
-    unfold(page)
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        for width, height in (DESKTOP, PHONE):
-            page.set_viewport_size({"width": width, "height": height})
-            assert findings(page) == [], f"{scheme}, {width} pixels wide"
-    width, height = NARROWEST
-    page.set_viewport_size({"width": width, "height": height})
-    assert overflow(page) <= 0
+    check_for_everybody(page)
 
 
 @every_page
@@ -93,16 +86,9 @@ def test_recovery_codes_are_printed_black_on_white_and_without_buttons(
     assert code.evaluate("shown => getComputedStyle(shown).color") == "rgb(0, 0, 0)"
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert [each.is_visible() for each in page.locator("a").all()] == [False] * page.locator("a").count()
-
-
-def tab_to(page: Page, selector: str) -> None:
-    """Press Tab until that is focused; the focus must be seen all the way."""
-    for _ in range(MOST_TABS):
-        page.keyboard.press("Tab")
-        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
-        if page.evaluate("wanted => document.activeElement.matches(wanted)", selector):
-            return
-    raise AssertionError(f"{selector} is not reached by {MOST_TABS} tabs")
+    name = page.locator("header a").first.text_content()
+    printed = page.locator("body").inner_text().split("\n")
+    assert [line for line in printed if line] == [heading(page), f"Practicus AI: {name}", *shown_codes(page)]
 
 
 def test_logging_in_takes_no_mouse(page: Page, people: LoginPeople) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.chart import Helm
 from tests.support.cluster import ways
-from tests.support.postgres_programs import in_ci
+from tests.support.unavailable import without
 
 
 @pytest.fixture(scope="session", params=["helm3", "helm4"])
@@ -25,6 +25,4 @@ def _helm(name: str) -> Helm:
     try:
         return Helm(ways.find(name))
     except ways.NoClusterError as error:
-        if in_ci():
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+        without(error)

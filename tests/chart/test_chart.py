@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +13,7 @@ import yaml
 from packaging.version import Version
 
 import practicus_mfa
+from practicus_mfa.core.parse.values import CHART_ONLY
 from practicus_mfa.reconciler.cluster.config import read_config
 from tests.support.chart import ACTIVE, CHART, NAMESPACE, ROLLING, SEED, Helm, Tree, of_kind
 
@@ -46,12 +49,31 @@ def test_chart_and_package_have_one_version() -> None:
     )
 
 
+def test_artifact_hub_is_told_of_the_definition_as_it_is() -> None:
+    annotations = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))["annotations"]
+    definition = yaml.safe_load((ROOT / "crds" / "mfapolicies.yaml").read_text("utf-8"))
+    (told,) = yaml.safe_load(annotations["artifacthub.io/crds"])
+    assert (told["kind"], told["name"]) == (
+        definition["spec"]["names"]["kind"],
+        definition["metadata"]["name"],
+    )
+    assert [told["version"]] == [version["name"] for version in definition["spec"]["versions"]]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert annotations["artifacthub.io/license"] == project["license"]
+    # Words of https://artifacthub.io/docs/topics/annotations/helm/
+    assert annotations["artifacthub.io/category"] == "security"
+    assert annotations["artifacthub.io/operatorCapabilities"] == "Seamless Upgrades"
+
+
 def test_no_template_makes_a_key_or_asks_the_cluster() -> None:
+    # Whatever is drawn, or asked of a cluster or a clock, is another at each render.
+    function = re.compile(
+        r"\b(rand[A-Z]\w+|shuffle|gen[A-Z]\w+|derivePassword|bcrypt|htpasswd|encryptAES|uuidv4"
+        r"|lookup|getHostByName|env|expandenv|now|ago)\b"
+    )
     for template in (CHART / "templates").iterdir():
-        text = template.read_text("utf-8")
-        assert not any(
-            word in text for word in ("rand", "genPrivateKey", "derivePassword", "uuidv4", "lookup ")
-        )
+        for action in re.findall(r"\{\{-? *(?!-? */\*)(.*?)\}\}", template.read_text("utf-8"), re.DOTALL):
+            assert not function.search(re.sub(r'"[^"]*"|`[^`]*`', "", action)), (template.name, action)
 
 
 def test_lint_finds_nothing(helm: Helm) -> None:
@@ -72,14 +94,21 @@ def test_every_value_of_the_schema_has_a_default_that_is_shown() -> None:
                 found += missing(place, below, shown[name])
         return found
 
-    # Known to the product, and not yet to this chart: see templates/_checks.tpl.
-    assert set(missing("", schema, values)) == {".global", ".database.login", ".database.embedded"}
+    # What a parent chart says.
+    assert set(missing("", schema, values)) == {".global", ".enabled"}
+
+
+def test_the_product_knows_each_name_that_the_chart_knows_and_no_other() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text("utf-8"))
+    read = {"userLogin", "secretStore", "database", "migration"}
+    assert set(schema["properties"]) == {*CHART_ONLY, *read}
 
 
 def test_keys_and_urls_have_a_type_and_no_form_in_the_schema() -> None:
-    # Helm prints a value that doesn't fit its form.
+    # Helm prints a value that doesn't fit its form, and a name that it doesn't know.
     schema = json.loads((CHART / "values.schema.json").read_text("utf-8"))["properties"]
-    for place in (schema["secretStore"], schema["database"]):
+    database = schema["database"]["properties"]
+    for place in (schema["secretStore"], schema["database"], database["login"], database["embedded"]):
         assert "additionalProperties" not in place
     for field in ("activeKey", "rollingKey"):
         assert schema["secretStore"]["properties"][field] == {"type": ["string", "null"]}
@@ -88,7 +117,11 @@ def test_keys_and_urls_have_a_type_and_no_form_in_the_schema() -> None:
 
 def test_keys_and_urls_stand_in_secrets_alone(helm3: Helm) -> None:
     url = "postgresql://u:hunter2@h/d"
-    values = {"secretStore": {"activeKey": ACTIVE, "rollingKey": ROLLING}, "database": {"url": url}}
+    values = {
+        "secretStore": {"activeKey": ACTIVE, "rollingKey": ROLLING},
+        "database": {"url": url},
+        "login": {"host": "login.example.com"},
+    }
     text = json.dumps([tree for tree in helm3.render(values) if tree["kind"] != "Secret"])
     assert (any(secret in text for secret in (ACTIVE, ROLLING, "hunter2"))) is False
 

@@ -15,7 +15,7 @@ from practicus_mfa.crypto.keys import MalformedKeyError, generate_key, parse_key
 from practicus_mfa.documents import parse_yaml
 from practicus_mfa.errors import UsageError
 from practicus_mfa.storage.addresses import parse_url
-from tests.support.chart import ACTIVE, ROLLING, SEED, Helm, HelmError, of_kind
+from tests.support.chart import ACTIVE, CHART, ROLLING, SEED, Helm, HelmError, of_kind
 
 KEY: Final = generate_key().text
 BAD: Final = [
@@ -56,6 +56,9 @@ URLS: Final = [
     "postgresql://u:hunter2@h/",
     "postgresql://u:hunter2@h:five/d",
     "postgresql+asyncpg://u:hunter2@h/d",
+    "postgresql://u:p@hunter2@h/d",
+    "postgresql://u:p@hunter2@h:5432/d?sslmode=require",
+    "postgresql://u:p@x/hunter2@h/d",
     "sqlite://",
     "sqlite:///:memory:",
 ]
@@ -65,6 +68,8 @@ GOOD_URLS: Final = [
     "postgres://u:p@h:5432/d",
     "postgresql+psycopg://h/d",
     "postgresql:///d?host=/run/postgresql",
+    "postgresql://u@h/d@d",
+    "postgresql://u:p@h/d?options=-cx%3Da@b",
     "postgresql://u:p%2F%3A@[::1]:5432/d?sslmode=verify-full",
     " postgresql://u:p@h/d ",
     "sqlite:////data/mfa.db",
@@ -109,6 +114,25 @@ def test_mfa_needs_a_key_and_helm_says_how_to_make_one(helm: Helm, values: objec
     assert "secretStore.activeKey is empty: make a key with `practicus-mfa keys generate`" in told
 
 
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, "secretStore.activeKey is empty: make a key with `practicus-mfa keys generate`"),
+        ({"secretStore": {"activeKey": KEY[:-1]}}, "secretStore.activeKey is not base64"),
+        (SEED | {"database": {"url": "postgresql://u:hunter2@h"}}, "database.url can't be used"),
+    ],
+    ids=["nothing", "a key", "a URL"],
+)
+def test_lint_fails_with_the_same_words(helm: Helm, values: object, told: str) -> None:
+    # Helm goes on after a template's `fail` when it lints.
+    with pytest.raises(HelmError) as caught:
+        helm.run("lint", str(CHART), values=(values,))
+    # That, and not what it logs on the way.
+    (found,) = (line for line in str(caught.value).splitlines() if "no template" in line)
+    assert told in found
+    assert (KEY[:-1] in str(caught.value) or "hunter2" in str(caught.value)) is False
+
+
 def test_a_rolling_key_alone_is_not_enough(helm3: Helm) -> None:
     told = helm3.refusal({"secretStore": {"rollingKey": ROLLING}})
     assert "secretStore.activeKey is empty, rollingKey is not" in told
@@ -143,6 +167,16 @@ def test_a_database_s_url_is_accepted(helm3: Helm, url: str) -> None:
         ),
         (f"secretStore: {{activeKey:{KEY}}}", "secretStore.(not shown): unknown"),
         ("database: {ulr: x}", "database.ulr: unknown; known here: embedded, existingSecret"),
+        (
+            "database: {login: {existingSecret:postgresql://u:hunter2@h/d}}",
+            "database.login.(not shown): unknown; known here: existingSecret",
+        ),
+        ("database: {login: {url: postgresql://u:hunter2@h/d}}", "database.login.url: unknown"),
+        ("database: {embedded: {enable: true}}", "database.embedded.enable: unknown"),
+        (
+            "metrics: {prometheusRule: {runbookUrl: https//u:hunter2@wiki.example.com}}",
+            "metrics.prometheusRule.runbookUrl: not an address; write it whole, for example https://",
+        ),
         ("operator: {watchNamespaces: [other]}", "login is not among them"),
         ("migration: {allowReverse: x}", "migration.allowReverse: not a key ID"),
         (
@@ -152,7 +186,9 @@ def test_a_database_s_url_is_accepted(helm3: Helm, url: str) -> None:
     ],
 )
 def test_a_mistake_is_named_with_its_place(helm3: Helm, values: str, told: str) -> None:
-    assert told in helm3.refusal(SEED, values)
+    refusal = helm3.refusal(SEED, values)
+    assert told in refusal
+    assert (KEY in refusal or "hunter2" in refusal) is False
 
 
 def test_all_faults_of_keys_and_database_are_told_at_once(helm3: Helm) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,11 +16,12 @@ from tests.support.cluster.fixtures_node import (
     pods_postgres,
     pods_postgres_url,
 )
+from tests.support.cluster.fixtures_product import administrator, anew, at, at_anew, product
 from tests.support.cluster.operating import ClusterInstallation
 from tests.support.cluster.pretend_node import PretendNode
 from tests.support.cluster.shared_operator import SharedOperator
 from tests.support.cluster.shared_operator import shared_operator as running_operator
-from tests.support.postgres_programs import in_ci
+from tests.support.unavailable import without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,17 @@ if TYPE_CHECKING:
 
     from tests.support.cluster.access import Cluster
 
-__all__ = ["node_cluster", "node_namespace", "pods_postgres", "pods_postgres_url"]
+__all__ = [
+    "administrator",
+    "anew",
+    "at",
+    "at_anew",
+    "node_cluster",
+    "node_namespace",
+    "pods_postgres",
+    "pods_postgres_url",
+    "product",
+]
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +51,7 @@ def control_plane() -> Iterator[ControlPlane]:
     try:
         programs = ways.control_plane_programs()
     except ways.NoClusterError as error:
-        _without(error)
+        without(error)
     with ControlPlane(programs) as plane:
         ways.install_definitions(plane)
         yield plane
@@ -63,13 +74,6 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     name = cluster.create_namespace()
     yield name
     cluster.delete_namespace(name)
-
-
-def _without(error: ways.NoClusterError) -> NoReturn:
-    """Skip the test; in CI, fail it."""
-    if in_ci():
-        pytest.fail(str(error), pytrace=False)
-    pytest.skip(str(error))
 
 
 @pytest.fixture

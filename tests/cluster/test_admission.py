@@ -10,10 +10,11 @@ from typing import Final
 import pytest
 import yaml
 
-from practicus_mfa.crypto.keys import generate_key
+from practicus_mfa.crypto.keys import generate_key, parse_key
 from tests.support.chart import SEED, Helm
 from tests.support.cluster import ways
 from tests.support.cluster.access import Cluster, KubectlError
+from tests.support.unavailable import without
 from tests.support.waiting import until
 
 OLD: Final = generate_key().text
@@ -27,7 +28,7 @@ def guard(cluster: Cluster) -> Iterator[None]:
     try:
         helm = Helm(ways.find("helm3"))
     except ways.NoClusterError as error:
-        pytest.skip(str(error))
+        without(error)
     manifest = yaml.safe_dump_all(helm.render(SEED, only="admission"))
     cluster.apply(manifest)
     namespace = cluster.create_namespace()
@@ -235,3 +236,68 @@ def test_one_of_two_policies_that_needs_the_key_is_enough(
     }
     cluster.apply(json.dumps(other))
     assert "describe mfap second" in edit.refusal(activeKey=NEW)
+
+
+class PolicyEdits:
+    """Edits of what the policy ``here`` says of its Secret."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self._cluster = cluster
+        self._namespace = namespace
+
+    def patch(self, **secret_store: str | None) -> None:
+        patch = json.dumps({"spec": {"secretStoreRef": secret_store}})
+        self._cluster.kubectl("patch", "mfap", "here", "-n", self._namespace, "--type=merge", "-p", patch)
+
+
+def key_id(text: str) -> str:
+    return parse_key(text).id
+
+
+@pytest.fixture
+def named(edit: Edits, cluster: Cluster, namespace: str) -> PolicyEdits:
+    """The same, whose policy names the keys by their IDs; the guard is in force."""
+    edits = PolicyEdits(cluster, namespace)
+    edits.patch(activeKeyID=key_id(NEW), rollingKeyID=key_id(OLD))
+    say(cluster, namespace, "False", "RowsRemain", generation=2)
+    edit.refusal(activeKey=NEW)
+    return edits
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        {"rollingKeyID": None},
+        {"activeKeyID": key_id(NEXT), "rollingKeyID": key_id(NEW)},
+        {"activeKeyID": None, "rollingKeyID": None},
+    ],
+    ids=["none", "the next rotation", "no key at all"],
+)
+def test_where_the_secret_is_refused_so_is_the_policy_that_names_its_keys(
+    named: PolicyEdits, ids: dict[str, str | None]
+) -> None:
+    with pytest.raises(KubectlError, match=r"denied request: rows may still need .* describe mfap here`"):
+        named.patch(**ids)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        {"activeKeyID": key_id(OLD), "rollingKeyID": key_id(NEW)},
+        {"activeKeyID": key_id(NEXT)},
+        {"name": "another", "activeKeyID": None, "rollingKeyID": None},
+    ],
+    ids=["swapped", "a newer target", "another Secret"],
+)
+def test_a_policy_that_keeps_the_id_or_turns_to_another_secret_passes(
+    named: PolicyEdits, ids: dict[str, str | None]
+) -> None:
+    named.patch(**ids)
+
+
+@pytest.mark.parametrize(("status", "reason"), [("True", "Safe"), ("False", "NoRollingKey")])
+def test_the_id_may_go_when_the_key_may(
+    named: PolicyEdits, cluster: Cluster, namespace: str, status: str, reason: str
+) -> None:
+    say(cluster, namespace, status, reason, generation=2)
+    named.patch(rollingKeyID=None)

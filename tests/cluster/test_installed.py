@@ -102,6 +102,16 @@ def test_jobs_did_it_in_pods_that_hold_no_token_of_the_api(release: Release) -> 
         assert {volume["name"] for volume in pod["spec"]["volumes"]} == {"keyring", "database"}
 
 
+def test_helm_test_finds_the_tables_where_there_is_no_login_service(release: Release) -> None:
+    # Again and again: the pod of the time before gives way.
+    for _ in range(2):
+        told = release.helm.run("test", RELEASE, f"--namespace={release.installation.namespace}", "--logs")
+        assert re.search(r"^Phase: +Succeeded$", told, re.MULTILINE)
+    assert release.kubectl("get", "pods", "-l", "app.kubernetes.io/component=test", "-o=name").split() == [
+        f"pod/{RELEASE}-test"
+    ]
+
+
 def test_what_kubectl_shows_reads_well(release: Release) -> None:
     header, line = release.kubectl("get", "mfap", "-o=wide").splitlines()
     assert re.split(r"\s{2,}", header.strip()) == [

@@ -150,6 +150,23 @@ def test_a_job_has_a_pod_for_each_share_where_only_restricted_pods_may_be(
     assert workers.seen() == WorkSeen(WorkState.RUNNING, FIRST)
 
 
+def test_what_the_installation_mounts_is_there_for_whom_the_cluster_chooses(
+    workers: JobWorkers, seen: Seen
+) -> None:
+    authority = {"name": "ca", "configMap": {"name": "ca", "defaultMode": 420}}
+    place = {"name": "ca", "mountPath": "/etc/ca", "readOnly": True}
+    template = JobTemplate(image="mfa:1", security_context={}, volumes=(authority,), volume_mounts=(place,))
+    replace(workers, template=template).start(WORK, KEYRING, 1)
+    (pod,) = seen.await_pods(FIRST, 1).values()
+    assert authority in pod["spec"]["volumes"]
+    assert place in pod["spec"]["containers"][0]["volumeMounts"]
+    # Kubernetes' own; OpenShift puts a user there.
+    assert pod["spec"]["securityContext"] == {
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
 def test_a_job_whose_shares_are_done_is_over(workers: JobWorkers, seen: Seen) -> None:
     workers.start(WORK, KEYRING, 2)
     for pod in seen.await_pods(FIRST, 2).values():

@@ -38,6 +38,12 @@ POINTS: Final = {
 """Where it is killed at least. What a step does in the database is committed before it is told: who is killed
 when it tells of a promotion has promoted, and has said so to nobody."""
 
+STEPS: Final = {
+    "patch jobs migrate": "update mfapolicies/status Migrate",
+    "patch jobs verify": "update mfapolicies/status Verify",
+}
+"""What starts a Job, and what says so."""
+
 
 @dataclass
 class Killer:
@@ -46,16 +52,26 @@ class Killer:
     Attributes:
         operator: Whom.
         done: Whether the API server still does what was asked.
+        node: Where the Jobs run. No pod starts before the status has named its step, so that each step is
+            told: a Job that is done within two seconds, or while nobody operates, is told by the next step.
         met: The writes at which it was killed.
     """
 
     operator: Supervised
     done: bool
+    node: PretendNode
     met: list[str] = field(default_factory=list)
 
     def __call__(self, call: ApiCall) -> Reset | None:
         """Judge a call: the operator is dead before the server hears of it."""
-        if not call.writes or call.resource == "leases" or call.what in self.met:
+        if not call.writes or call.resource == "leases":
+            return None
+        for job, told in STEPS.items():
+            if call.what == job:
+                self.node.held = told not in self.met
+            elif call.what == told:
+                self.node.held = False
+        if call.what in self.met:
             return None
         self.met.append(call.what)
         self.operator.kill()
@@ -68,7 +84,7 @@ def test_an_operator_killed_at_each_of_its_writes_goes_on_after_a_restart(
 ) -> None:
     story = OneRotation(installation)
     with supervised(installation, api.kubeconfig) as operator, story.reader():
-        api.judge = killer = Killer(operator, done)
+        api.judge = killer = Killer(operator, done, node)
         story.install()
         story.begin()
         story.check()

@@ -12,6 +12,7 @@ from tests.support.web_client import WebDesk, with_domain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from practicus_mfa.storage.engine import Database
 
@@ -42,4 +43,17 @@ def postgres_db(postgres_url: str) -> Iterator[Database]:
 def sqlite_db(sqlite_url: str) -> Iterator[Database]:
     """A SQLite database with all its tables."""
     with ready(sqlite_url) as database:
+        yield database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """Another empty database, of each kind in turn."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'target.db'}"
+    else:
+        server = request.getfixturevalue("postgres_server")
+        server.start()
+        url = server.url(server.create_database())
+    with ready(url) as database:
         yield database

@@ -11,6 +11,8 @@ import pytest
 from practicus_mfa.core.policy import MfaRules, RememberMeRules
 from practicus_mfa.crypto.keys import HeldKeys
 from practicus_mfa.login import setup_link
+from practicus_mfa.storage import factors, pending_factors
+from practicus_mfa.storage.engine import database_now
 from tests.support.at_the_pages import (
     ANOTHER,
     APPLICATION,
@@ -71,6 +73,37 @@ def test_where_mfa_is_mandatory_it_is_set_up_before_anything_else(web: WebDesk) 
     other = web.browser()
     answer = give_code(other, other.follow(give_password(other)), code=web.desk.code(steps=0))
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("mandatory", [True, False])
+def test_who_knows_the_password_is_not_shown_the_secret_that_the_owner_sets_up(
+    web: WebDesk, mandatory: bool
+) -> None:
+    with_password(web, "ada")
+    web.desk.policy(mfa=MfaRules(mandatory=mandatory))
+    secrets = []
+    for browser in (thief := web.browser(), owner := web.browser(), web.browser()):
+        give_password(browser)
+        secrets.append(secret_of(browser.get("/enroll")))
+        assert secret_of(browser.get("/enroll")) == secrets[-1]
+    assert len(set(secrets)) == 3
+    assert len(enrol(owner, owner.get("/enroll"))) == 10
+    page = thief.follow(thief.get("/enroll"))
+    web.desk.secret = secrets[0]
+    assert thief.submit(page, "/login/totp", code=web.desk.code()).status_code == 401
+
+
+def test_a_factor_that_is_put_in_the_place_of_an_offer_is_not_shown(web: WebDesk) -> None:
+    """Who may write to the database gets the service to open nothing."""
+    with_mfa(web, "ada")
+    with web.desk.db.write() as connection:
+        (factor,) = factors.of_user(connection, web.desk.people.get("ada").id)
+        later = database_now(connection) + timedelta(minutes=10)
+        pending_factors.save(connection, factor.user_id, factor.token, expires_at=later)
+        factors.remove_all(connection, factor.user_id)
+    thief = web.browser()
+    give_password(thief)
+    assert secret_of(thief.get("/enroll")) != web.desk.secret
 
 
 def test_an_app_may_be_set_up_at_the_first_log_in_instead_of_the_choice(web: WebDesk) -> None:
@@ -144,6 +177,26 @@ def test_where_mfa_is_off_no_code_is_asked_and_the_pages_say_so(web: WebDesk) ->
     assert Page(browser.get("/enroll").text).title.startswith("MFA is switched off")
     web.desk.policy(mfa=MfaRules())
     assert not is_in(browser), "at once a code is wanted"
+
+
+def test_where_mfa_is_off_a_password_alone_makes_no_recovery_codes_and_removes_nothing(web: WebDesk) -> None:
+    with_password(web, "ada")
+    owner = web.browser()
+    log_in(owner)
+    codes = enrol(owner, owner.get("/enroll"))
+    web.desk.policy(mfa=MfaRules(enabled=False))
+    thief = web.browser()
+    log_in(thief)
+    page = thief.get("/account/password")
+    token = Page(page.text).form("/account/password").fields["form_token"]
+    for path in ("/account/recovery-codes", "/account/remove-mfa"):
+        assert Page(thief.get(path).text).title.startswith("MFA is switched off")
+        assert leads_to(thief.post(path, {"form_token": token}), "/account"), path
+    web.desk.policy(mfa=MfaRules())
+    lost = web.browser()
+    assert leads_to(give_password(lost), "/login/totp"), "a factor is there"
+    lost.submit(lost.get("/login/recovery"), "/login/recovery", code=codes[0])
+    assert is_in(lost), "the owner's codes are the good ones"
 
 
 def test_an_app_that_no_key_opens_is_not_a_missing_one(web: WebDesk) -> None:
@@ -430,3 +483,17 @@ def test_a_made_up_set_up_link_is_a_page_that_says_so(web: WebDesk, token: str) 
     answer = web.browser().get(f"/setup/{token}")
     assert answer.status_code == 404
     assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/account/password", "/account/recovery-codes", "/account/remove-mfa", "/logout"]
+)
+def test_a_form_that_came_too_late_says_so_and_is_there_again(web: WebDesk, path: str) -> None:
+    with_mfa(web, "ada")
+    browser = web.browser()
+    log_in(browser)
+    answer = browser.post(path, {"form_token": "of another log-in"})
+    assert answer.status_code == 403
+    shown = Page(answer.text)
+    assert shown.notes == ["This page had been open for too long, or a log-in came in between. Try again."]
+    assert shown.form(path).fields["form_token"]

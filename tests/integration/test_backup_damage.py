@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from practicus_mfa.errors import UsageError
 from practicus_mfa.storage import schema
-from practicus_mfa.storage.backup_format import COMMENT, MANIFEST, TABLES
+from practicus_mfa.storage.backup_format import MANIFEST, TABLES
 from practicus_mfa.storage.backup_read import DamagedBackupError, opened, verify
 from practicus_mfa.storage.backup_restore import restore
 from practicus_mfa.storage.backup_write import create
+from tests.support.edited_backups import Parts, rewrite
 from tests.support.people import OLD, People, let_write
 from tests.support.stores import ready
 
@@ -55,24 +56,6 @@ def rows(path: Path) -> dict[str, list[dict[str, Any]]]:
     with opened(path) as backup:
         tables = {table.name: table for table in TABLES}
         return {part.table: list(backup.rows(part, tables[part.table])) for part in backup.manifest.parts}
-
-
-Parts = dict[str, bytes]
-
-
-def rewrite(whole: bytes, path: Path, change: Callable[[Parts], None], *, sign: bool = False) -> None:
-    """Pack the file anew after *change*, as an editor of ZIPs would; with *sign* as a forger would."""
-    path.write_bytes(whole)
-    with zipfile.ZipFile(path) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-        comment = archive.comment
-    change(parts)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in parts.items():
-            archive.writestr(name, data)
-        archive.comment = (
-            (COMMENT + hashlib.sha256(parts[MANIFEST]).hexdigest()).encode() if sign else comment
-        )
 
 
 def edit_manifest(**values: object) -> Callable[[Parts], None]:
@@ -156,6 +139,22 @@ def test_a_file_that_is_not_there(path: Path) -> None:
             )
             for zone in (b"", b"+noon")
         ),
+        *(
+            (
+                lambda parts, row=row: parts.update({USERS: row}),
+                f"was edited or is damaged in its part {USERS}: line 1 is no row of its table: {why}.",
+            )
+            for row, why in (
+                (b"[" * 100_000, "it is not JSON"),
+                (b'{"id":9223372036854775808}', "the value of id is too large"),
+                (b'{"name":"\\u0000"}', "it has a character that no text can have"),
+                (b'{"name":"\\ud800"}', "it has a character that no text can have"),
+                (
+                    b'{"created_at":"0001-01-01T00:00:00+14:00"}',
+                    "the value of created_at is not a time with its zone",
+                ),
+            )
+        ),
         (
             replace(USERS, b'"is_staff"', b'"is_stuff"'),
             (
@@ -210,6 +209,7 @@ def test_an_edited_file(whole: bytes, path: Path, change: Callable[[Parts], None
     [
         (edit_manifest(version=2), "its form is another one."),
         (edit_manifest(parts=[1]), "its form is another one."),
+        (lambda parts: parts.update({MANIFEST: b"[" * 100_000}), "its form is another one."),
         (edit_manifest(schema="9999"), "its tables are at step 9999, this program's at "),
     ],
 )

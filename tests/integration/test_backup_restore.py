@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Connection, Table, delete, insert, select
+from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from practicus_mfa.core.login.throttle import Counter, Kind
 from practicus_mfa.core.observed import Mode
@@ -23,19 +23,20 @@ from practicus_mfa.storage import (
     users,
 )
 from practicus_mfa.storage.attempts import Key
-from practicus_mfa.storage.backup_format import EMPTIED, TABLES, Part, encode_row
+from practicus_mfa.storage.backup_format import EMPTIED, TABLES
+from practicus_mfa.storage.backup_manifest import Part
 from practicus_mfa.storage.backup_read import DamagedBackupError, verify
 from practicus_mfa.storage.backup_restore import restore
+from practicus_mfa.storage.backup_rows import encode_row
 from practicus_mfa.storage.backup_write import create
 from practicus_mfa.storage.claims import guarded_write, read_generation, record_generation
 from practicus_mfa.storage.counts import read_counts
 from practicus_mfa.storage.engine import connect
 from practicus_mfa.storage.users import NewUser
 from tests.support.people import NEW, OLD, People, audited, let_write, noon
-from tests.support.stores import add_factor, claimed, ready
+from tests.support.stores import add_factor, claimed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
     from zipfile import ZipFile
 
@@ -72,7 +73,14 @@ def fill(db: Database) -> None:
         groups.add(connection, "ops", [other.id])
         factor = connection.execute(select(schema.factors.c.id).limit(1)).scalar_one()
         recovery_codes.replace(connection, factor, [bytes(range(32)), bytes(range(32, 64))])
+        archived = {"user_id": other.id, "actor": "root", "rows": {"mfa_factors": []}}
+        connection.execute(insert(schema.recovery_archive).values(archived))
         audit.append(connection, "root", "test.line", detail={"nested": [1, None, "ü"]})
+        line = connection.execute(select(func.max(schema.audit.c.id))).scalar_one()
+        sealed = {"position": 8, "line_id": line, "hash": bytes(range(32))}
+        connection.execute(insert(schema.audit_chain).values(sealed))
+        pruned = {"position": 7, "hash": bytes(32), "before": noon(), "actor": "root"}
+        connection.execute(insert(schema.audit_checkpoints).values(pruned))
 
 
 def content(db: Database, *tables: Table) -> dict[str, list[dict[str, Any]]]:
@@ -86,17 +94,10 @@ def content(db: Database, *tables: Table) -> dict[str, list[dict[str, Any]]]:
         }
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """Another empty database, of each kind in turn."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'target.db'}"
-    else:
-        server = request.getfixturevalue("postgres_server")
-        server.start()
-        url = server.url(server.create_database())
-    with ready(url) as database:
-        yield database
+def without_steps(rows: dict[str, list[dict[str, Any]]]) -> None:
+    """Take out what no restore brings back: which code was used last."""
+    for row in rows["mfa_factors"]:
+        del row["last_step"]
 
 
 def test_every_table_is_kept_or_left_out_on_purpose() -> None:
@@ -113,8 +114,10 @@ def test_a_backup_fits_either_database(db: Database, target: Database, tmp_path:
     assert manifest.keys == tuple(sorted((OLD.id, NEW.id)))
     assert verify(path) == manifest
     before = content(db)
-    assert restore(target, path, actor="root") == manifest
+    assert restore(target, path, actor="root").manifest == manifest
     after = content(target)
+    without_steps(before)
+    without_steps(after)
     restored = after["mfa_audit"].pop()
     assert after == before
     assert all(len(rows) for rows in before.values())
@@ -198,6 +201,8 @@ def test_users_that_are_there_are_removed_only_when_that_is_asked_for(db: Databa
     highest = max(row["id"] for row in content(db)["mfa_users"])
     restore(db, tmp_path / "backup.zip", actor="root", replace=True)
     after = content(db)
+    without_steps(before)
+    without_steps(after)
     assert {name: rows for name, rows in after.items() if name != "mfa_audit"} == {
         name: rows for name, rows in before.items() if name != "mfa_audit"
     }
@@ -218,6 +223,11 @@ def test_who_was_logged_in_before_a_restore_is_not_after_it(db: Database, tmp_pa
         key = Key(counter="c", subject="0" * 64, kind=Kind.CODE)
         attempts.save(connection, key, Counter(failures=100, forever=True), expires_at=None)
         attempts.failing_name(connection, "192.0.2.1", "n", span=timedelta(hours=1))
+        connection.execute(insert(schema.unknown_names).values({"address": "192.0.2.1"}))
+        run = {"action": "disable", "actor_id": user, "actor": "Anna", "selection": {"ids": []}, "total": 0}
+        connection.execute(insert(schema.bulk_runs).values(run))
+        request = {"author_id": user, "author": "Anna", "changes": {}}
+        connection.execute(insert(schema.policy_requests).values(request))
     assert all(content(db, *EMPTIED).values())
     create(db, tmp_path / "after.zip")
     for name in ("before.zip", "after.zip"):

@@ -187,6 +187,8 @@ def test_a_newcomer_logs_in_with_what_the_demo_prints(tmp_path: Path) -> None:
     )
     try:
         said_until(process, "The log-in page")
+        # A second demo in another terminal takes nothing away from under this one.
+        assert f"error: another practicus-mfa up runs on {root}\nremedy: stop that one" in demo(root, "run")
         page = Page(port, 0, process, root, LOOPBACK, ssl.create_default_context())  # type: ignore[arg-type]
         for name in ("admin", "alice"):
             with WebUser(page) as person:

@@ -55,6 +55,13 @@ def test_two_changed_lines_rotate_every_key(installation: Installation) -> None:
 
 
 @both
+def test_the_only_token_is_told_as_such(installation: Installation) -> None:
+    installation.enrol(NAMES[0])
+    installation.up_once(B.text, A.text)
+    assert installation.command("verify").out == f"The token opens under the active key {B.id}.\n"
+
+
+@both
 def test_each_event_of_a_rotation_is_told_once(installation: Installation) -> None:
     installation.enrol(*NAMES)
 

@@ -83,7 +83,7 @@ def test_a_header_that_the_client_made_up_never_arrives(ask: Ask, site: ForwardA
     ]
 
 
-@pytest.mark.parametrize("target", ["/", "/admin/x", "//admin/x", "/x/../admin/x", "/%61dmin/x"])
+@pytest.mark.parametrize("target", ["/", "/admin/x", "//admin/x", "/%61dmin/x"])
 def test_who_may_not_go_there_is_refused_and_told_why(ask: Ask, site: ForwardAuthSite, target: str) -> None:
     outcome = ask(target, site.bob.cookie, PAGE)
     assert (outcome.handed_on, outcome.reply.status) == (None, 403)
@@ -91,7 +91,9 @@ def test_who_may_not_go_there_is_refused_and_told_why(ask: Ask, site: ForwardAut
     assert (ask(target, site.ada.cookie).handed_on is None) == (target != "/")
 
 
-@pytest.mark.parametrize("target", ["/x%2fadmin", "/%5cadmin", "/x%00", "/x/%2e%2e/%2e%2e/admin", "/%zz"])
+@pytest.mark.parametrize(
+    "target", ["/x%2fadmin", "/%5cadmin", "/x%00", "/x/../admin", "/x/%2e%2e/admin", "/%zz"]
+)
 def test_a_path_that_can_not_be_judged_is_refused(ask: Ask, site: ForwardAuthSite, target: str) -> None:
     assert ask(target, site.ada.cookie).reply.status == 403
 

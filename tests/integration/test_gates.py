@@ -18,12 +18,14 @@ from sqlalchemy import func, select, update
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
+from practicus_mfa.core.login.rights import Action
 from practicus_mfa.core.login.rules import Step
 from practicus_mfa.core.policy import MfaRules, RememberMeRules, SessionRules
 from practicus_mfa.crypto.opaque import form_token, new_token
-from practicus_mfa.login import administer, setup_link
+from practicus_mfa.login import administer, bulk, setup_link
+from practicus_mfa.login.acts.by import By
 from practicus_mfa.login.recovery_codes import give_recovery_codes
-from practicus_mfa.storage import schema
+from practicus_mfa.storage import groups, schema
 from practicus_mfa.web import app as application
 from practicus_mfa.web.gates import Gate, Page
 from practicus_mfa.web.health import HEALTH_ROUTES
@@ -50,8 +52,26 @@ GATES: Final = {
     "/account": Gate.SESSION,
     "/account/recovery-codes": Gate.PROVED,
     "/account/remove-mfa": Gate.PROVED,
-    "/account/password": Gate.PROVED,
+    "/account/password": Gate.PASSWORD,
     "/account/sessions": Gate.PROVED,
+    "/admin": Gate.ADMIN,
+    "/admin/users": Gate.ADMIN,
+    "/admin/users.csv": Gate.ADMIN,
+    "/admin/users/new": Gate.ADMIN,
+    "/admin/users/action": Gate.ADMIN,
+    "/admin/users/run": Gate.ADMIN,
+    "/admin/users/runs/{run}": Gate.ADMIN,
+    "/admin/users/{id:row}": Gate.ADMIN,
+    "/admin/users/{id:row}/edit": Gate.ADMIN,
+    "/admin/users/{id:row}/setup-link": Gate.ADMIN,
+    "/admin/users/{id:row}/sessions": Gate.ADMIN,
+    "/admin/users/{id:row}/devices": Gate.ADMIN,
+    "/admin/groups": Gate.SUPERUSER,
+    "/admin/groups/{name}": Gate.SUPERUSER,
+    "/admin/groups/{name}/delete": Gate.SUPERUSER,
+    "/admin/audit": Gate.SUPERUSER,
+    "/admin/audit.jsonl": Gate.SUPERUSER,
+    "/admin/settings": Gate.SUPERUSER,
 }
 """What each page asks for. A page that is not here fails the tests."""
 
@@ -64,17 +84,21 @@ class Site:
         web: The application.
         called: Method and path of the views that were called.
         link: The token of a set-up link.
+        shown: What else stands in addresses, by its name there.
     """
 
     web: WebDesk
     called: list[tuple[str, str]] = field(default_factory=list)
     link: str = ""
+    shown: dict[str, str] = field(default_factory=dict)
 
     @property
     def desk(self) -> Desk:
         return self.web.desk
 
     def address(self, path: str) -> str:
+        for name, value in self.shown.items():
+            path = path.replace(f"{{{name}}}", value)
         return path.replace("{token}", self.link)
 
     def routes(self) -> list[Route]:
@@ -131,8 +155,13 @@ def site(sqlite_db: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]
     monkeypatch.setattr(application, "PAGES", [noted(opened) for opened in application.PAGES])
     desk = Desk(sqlite_db)
     web = WebDesk(desk, with_domain())
-    desk.people.add("guest")
-    yield Site(web, called, setup_link.issue(sqlite_db, "guest", actor="root").token)
+    guest, root = desk.people.add("guest"), desk.people.add("root", is_superuser=True)
+    with sqlite_db.write() as connection:
+        groups.create(connection, "ops")
+    by = By(account_id=root.id, username="root")
+    run = bulk.start(desk.runner, by, Action.UNLOCK, [guest.id])
+    shown = {"id:row": str(guest.id), "name": "ops", "run": str(run.id)}
+    yield Site(web, called, setup_link.issue(sqlite_db, "guest", actor="root").token, shown)
     web.close()
 
 
@@ -156,19 +185,30 @@ class Kind(Enum):
     HALF = auto()
     MUST_ENROL = auto()
     MUST_ENROL_STALE = auto()
+    MUST_CHANGE = auto()
     INSIDE = auto()
     STALE = auto()
+    STAFF = auto()
+    SUPERUSER = auto()
+
+
+REFUSED: Final = "403"
+"""Instead of an address: the visitor is told that this is not allowed."""
 
 
 def led_to(kind: Kind, gate: Gate, method: str, path: str) -> str | None:
     """Where a gate sends a visitor, ``None`` where it lets the visitor in."""
+    for_administrators = {Gate.ADMIN, Gate.SUPERUSER}
     lets_in = {
         Kind.OUTSIDE: {Gate.PUBLIC},
         Kind.HALF: {Gate.PUBLIC, Gate.HALF, Gate.ENROL},
-        Kind.MUST_ENROL: {Gate.PUBLIC, Gate.LIMITED, Gate.ENROL},
+        Kind.MUST_ENROL: {Gate.PUBLIC, Gate.LIMITED, Gate.ENROL, Gate.PASSWORD},
         Kind.MUST_ENROL_STALE: {Gate.PUBLIC, Gate.LIMITED},
-        Kind.INSIDE: set(Gate) - {Gate.HALF},
+        Kind.MUST_CHANGE: {Gate.PUBLIC, Gate.LIMITED, Gate.PASSWORD},
+        Kind.INSIDE: set(Gate) - {Gate.HALF} - for_administrators,
         Kind.STALE: {Gate.PUBLIC, Gate.LIMITED, Gate.SESSION},
+        Kind.STAFF: set(Gate) - {Gate.HALF, Gate.SUPERUSER},
+        Kind.SUPERUSER: set(Gate) - {Gate.HALF},
     }
     if gate in lets_in[kind]:
         return None
@@ -177,8 +217,12 @@ def led_to(kind: Kind, gate: Gate, method: str, path: str) -> str | None:
         return "/login?note=expired" if afresh else f"/login?rd={quote(path, safe='')}"
     if gate is Gate.HALF:
         return "/account"
-    if gate is not Gate.ENROL and kind in {Kind.MUST_ENROL, Kind.MUST_ENROL_STALE}:
+    if kind is Kind.MUST_CHANGE:
+        return "/account/password"
+    if gate not in {Gate.ENROL, Gate.PASSWORD} and kind in {Kind.MUST_ENROL, Kind.MUST_ENROL_STALE}:
         return "/enroll"
+    if gate in for_administrators:
+        return REFUSED
     return f"/prove?next={path}"
 
 
@@ -296,6 +340,34 @@ def logged_in_with_mfa(site: Site, browser: Browser) -> None:
     log_in(site, browser, enrolled=True)
 
 
+def whose_password_somebody_else_chose(site: Site, browser: Browser) -> None:
+    log_in(site, browser)
+    with site.desk.db.write() as connection:
+        ada = schema.users.c.username == "ada"
+        connection.execute(update(schema.users).where(ada).values(must_change_password=True))
+
+
+def _with_role(site: Site, **role: bool) -> None:
+    with site.desk.db.write() as connection:
+        ada = schema.users.c.username == "ada"
+        connection.execute(update(schema.users).where(ada).values(**role))
+
+
+def who_is_staff(site: Site, browser: Browser) -> None:
+    log_in(site, browser)
+    _with_role(site, is_staff=True)
+
+
+def who_is_a_superuser(site: Site, browser: Browser) -> None:
+    log_in(site, browser, enrolled=True)
+    _with_role(site, is_superuser=True)
+
+
+def who_was_a_superuser(site: Site, browser: Browser) -> None:
+    who_is_a_superuser(site, browser)
+    _with_role(site, is_superuser=False)
+
+
 def whose_proof_is_old(site: Site, browser: Browser) -> None:
     log_in(site, browser, enrolled=True)
     site.desk.age("mfa_sessions", "proved_at", timedelta(minutes=5, seconds=1))
@@ -320,7 +392,11 @@ VISITORS: Final = {
     who_must_enrol_and_prove: Kind.MUST_ENROL_STALE,
     logged_in: Kind.INSIDE,
     logged_in_with_mfa: Kind.INSIDE,
+    whose_password_somebody_else_chose: Kind.MUST_CHANGE,
     whose_proof_is_old: Kind.STALE,
+    who_is_staff: Kind.STAFF,
+    who_is_a_superuser: Kind.SUPERUSER,
+    who_was_a_superuser: Kind.INSIDE,
 }
 
 each_visitor = pytest.mark.parametrize(
@@ -369,7 +445,10 @@ def test_a_gate_lets_in_who_has_what_it_asks_for_and_nobody_else(
                 assert called == [("GET" if method == "HEAD" else method, route.path)], (method, path)
                 continue
             assert called == [], (method, path)
-            assert (answer.status_code, answer.headers["location"]) == (303, target), (method, path)
+            if target == REFUSED:
+                assert answer.status_code == 403, (method, path)
+            else:
+                assert (answer.status_code, answer.headers["location"]) == (303, target), (method, path)
             assert site.everything() == before, (method, path)
 
 
@@ -382,8 +461,12 @@ def test_a_look_at_a_page_changes_nothing(site: Site, prepare: Prepare, kind: Ki
     before = site.everything()
     for route in site.routes():
         for method in ("GET", "HEAD"):
-            answer = browser.request(method, site.address(route.path) + "?x=1")
-            assert answer.status_code in ({200, 303} if method in (route.methods or ()) else {405})
+            path = site.address(route.path)
+            # Led by a stranger's page: a file that is asked for here is on record as the administrator's act.
+            answer = browser.request(method, path + "?x=1", headers={"Sec-Fetch-Site": "cross-site"})
+            refused = led_to(kind, GATES[route.path], method, path) == REFUSED
+            expected = {403} if refused else {200, 303}
+            assert answer.status_code in (expected if method in (route.methods or ()) else {405}), path
     assert site.everything() == before
 
 

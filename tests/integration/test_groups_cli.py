@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from practicus_mfa.cli import groups as command
 from practicus_mfa.cli import person
 from practicus_mfa.cli.main import run
 from practicus_mfa.datafolder import DataFolder
@@ -70,27 +71,44 @@ def test_groups_are_made_filled_listed_and_removed(shell: Shell, store: Database
     # Named as they are stored, however they were typed.
     assert shell("add", "ops", "anna", "BOB") == (["Members of ops now: Anna, bob."], [])
     shell("add", "ops", "anna")
-    shell("add", "dev.team", "anna")
+    shell("add", "ops", "bob", "bob")
+    shell("add", "dev.team", "anna", "ANNA")
     assert _groups_of(store, "anna") == ("dev.team", "ops")
     assert shell("list") == (["GROUP     MEMBERS", "dev.team        1", "ops             2"], [])
     as_json, _ = shell("list", "-o", "json")
     expected = [{"group": "dev.team", "members": 1}, {"group": "ops", "members": 2}]
     assert json.loads("\n".join(as_json)) == expected
     assert shell("list", "-o", "yaml")[0][0] == "- group: dev.team"
-    assert shell("remove", "ops", "ANNA") == (["No members of ops any more: Anna."], [])
+    for _ in range(2):
+        assert shell("remove", "ops", "ANNA") == (["No members of ops any more: Anna."], [])
     assert _groups_of(store, "anna") == ("dev.team",)
     assert shell("delete", "ops") == (["The group ops was removed."], [])
     assert _groups_of(store, "bob") == ()
     me = person.actor()
+    # Who was a member already, or none, is no line of the audit.
     assert audited(store)[-7:] == [
+        (me, "group.create", "ops", "done"),
         (me, "group.create", "dev.team", "done"),
         (me, "group.add", "Anna", "done"),
         (me, "group.add", "bob", "done"),
         (me, "group.add", "Anna", "done"),
-        (me, "group.add", "Anna", "done"),
         (me, "group.remove", "Anna", "done"),
         (me, "group.delete", "ops", "done"),
     ]
+
+
+def test_the_members_of_a_group_are_listed(
+    shell: Shell, store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell("create", "ops")
+    assert shell("members", "ops") == ([], ["Nobody is in the group ops."])
+    People(store).add("carl")
+    shell("add", "ops", "bob", "anna", "carl")
+    # Page by page, however many there are.
+    monkeypatch.setattr(command, "_AT_ONCE", 2)
+    assert [line.split()[0] for line in shell("members", "ops")[0]] == ["USER", "Anna", "bob", "carl"]
+    as_json, _ = shell("members", "ops", "-o", "json")
+    assert json.loads("\n".join(as_json))[0] == {"username": "Anna", "name": ""}
 
 
 def test_who_is_added_with_somebody_unknown_is_not_added(shell: Shell, store: Database) -> None:
@@ -100,7 +118,9 @@ def test_who_is_added_with_somebody_unknown_is_not_added(shell: Shell, store: Da
     assert _groups_of(store, "anna") == ()
 
 
-@pytest.mark.parametrize("words", [("add", "ops", "anna"), ("remove", "ops", "anna"), ("delete", "ops")])
+@pytest.mark.parametrize(
+    "words", [("add", "ops", "anna"), ("remove", "ops", "anna"), ("delete", "ops"), ("members", "ops")]
+)
 def test_a_group_that_is_not_there_is_named(shell: Shell, words: tuple[str, ...]) -> None:
     _, err = shell(*words, code=EXIT_USAGE)
     assert "There is no group 'ops'." in err[0]
@@ -125,7 +145,7 @@ def test_a_group_is_made_once(db: Database) -> None:
     assert refused == ["There is a group 'ops' already."] * 7
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a,b", "ü", "x" * 65, "a\n", "a/b"])
+@pytest.mark.parametrize("name", ["", "a b", "a,b", "ü", "x" * 65, "a\n", "a/b", ".", ".."])
 def test_a_name_that_applications_would_misread_is_refused(db: Database, name: str) -> None:
     with db.write() as connection:
         with pytest.raises(UsageError):

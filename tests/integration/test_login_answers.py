@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
@@ -18,6 +20,7 @@ from practicus_mfa.crypto.keys import HeldKeys
 from practicus_mfa.errors import NotReadyError
 from practicus_mfa.login import administer, setup_link
 from practicus_mfa.login.hashing import Hashing
+from practicus_mfa.web.health import Readiness
 from tests.support.at_the_pages import (
     APPLICATION,
     SESSION,
@@ -187,6 +190,14 @@ def test_every_answer_has_the_headers_that_protect_it(web: WebDesk, heard: Heard
         assert "server" not in headers, where
 
 
+def test_styles_have_another_address_when_they_are_others(web: WebDesk) -> None:
+    browser = web.browser()
+    (address,) = re.findall(r'<link rel="stylesheet" href="([^"]+)">', browser.get("/login").text)
+    styles = browser.get(address)
+    assert styles.headers["content-type"].startswith("text/css")
+    assert address == f"/static/style.css?{hashlib.sha256(styles.content).hexdigest()[:12]}"
+
+
 def test_no_page_has_what_its_own_policy_forbids(web: WebDesk, heard: Heard) -> None:
     grand_tour(web)
     for answer in heard.answers:
@@ -204,6 +215,17 @@ def test_a_page_whose_form_leads_to_an_application_says_so(web: WebDesk) -> None
     ]
     forms = [policy.partition("form-action ")[2] for policy in policies]
     assert forms == ["'self' https://app.example.com:8443", "'self'", "'self'", "'self'"]
+
+
+def test_who_comes_through_the_front_door_is_not_told_why_a_replica_is_not_ready(web: WebDesk) -> None:
+    why = Readiness(("the database can't be used: mfa at db.internal does not answer",))
+    web.app.state.service = replace(web.app.state.service, ready=lambda: why)
+    browser = web.browser()
+    for host in ("login.example.com", "LOGIN.example.com:443"):
+        answer = browser.get("/readyz", Host=host)
+        assert (answer.status_code, answer.text) == (503, "not ready\n")
+    for host in ("10.0.0.7:8080", "127.0.0.1:8080", ""):
+        assert "db.internal" in browser.get("/readyz", Host=host).text
 
 
 def test_only_this_host_is_answered_but_for_probes(web: WebDesk) -> None:
@@ -425,7 +447,7 @@ def test_addresses_are_those_that_trusted_proxies_report(sqlite_db: Database) ->
         browser = web.browser(address=address)
         browser.headers["X-Forwarded-For"] = "6.6.6.6, 203.0.113.9"
         log_in(browser)
-        assert f"Address {seen}," in browser.get("/account").text
+        assert f"Address {seen}<br>" in browser.get("/account").text
     assert "6.6.6.6" not in browser.get("/account").text
     web.close()
 

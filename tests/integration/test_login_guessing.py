@@ -9,20 +9,29 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from practicus_mfa.core.login.rules import Step
-from practicus_mfa.login import administer
+from practicus_mfa.crypto.totp import parse_secret
+from practicus_mfa.login import administer, enrolment
 from practicus_mfa.login.context import Client
+from practicus_mfa.login.enrolment import Enrolled, Half
 from practicus_mfa.login.second_factor import WrongCode
 from practicus_mfa.login.session_start import Continue, LoggedIn
 from practicus_mfa.login.throttling import Stopped
+from practicus_mfa.storage import accounts
 from tests.support.logging_in import HOME, Desk
 from tests.support.people import PASSWORD
 
 if TYPE_CHECKING:
+    from practicus_mfa.core.login.account import Account
     from practicus_mfa.storage.engine import Database
 
 DAYS: Final = 90
 TRIES_A_DAY: Final = 12
 """Times a day that the attacker comes back, each from another address, until he is told to wait."""
+
+
+BROWSERS: Final = 8
+FREE: Final = 5
+"""Wrong codes that are looked at before the first wait."""
 
 
 @pytest.fixture
@@ -42,6 +51,32 @@ def test_ninety_days_of_guessing_get_a_hundred_tries_and_never_keep_the_owner_ou
             judged += tries_of_one_visit(desk, attacker)
         assert isinstance(desk.log_in("ada", client=owner), LoggedIn), f"day {day}"
     assert judged == 100
+
+
+def test_browsers_that_a_password_made_known_get_no_tries_at_the_codes_that_come_later(desk: Desk) -> None:
+    desk.people.add("ada")
+    administer.set_password(desk.db, "ada", PASSWORD, actor="test")
+    attacker = Client(address="203.0.113.1", address_real=True)
+    known = [
+        replace(attacker, device=desk.log_in("ada", client=attacker).tokens.device) for _ in range(BROWSERS)
+    ]
+    mine = replace(HOME, device=desk.log_in("ada").tokens.device)
+    half = Half(token=desk.half("ada", Step.REMEMBER, client=mine))
+    desk.secret = parse_secret(enrolment.begin(desk.ctx, accounted(desk), half).secret_text)
+    enrolled = enrolment.confirm(desk.ctx, half, code=desk.code(), remembered=False, client=mine)
+    assert isinstance(enrolled, Enrolled)
+    desk.later(timedelta(seconds=30))
+    judged = sum(tries_of_one_visit(desk, browser) for browser in known)
+    assert judged == FREE, "they are counted together"
+    owner = replace(HOME, device=enrolled.tokens.device or mine.device)
+    assert isinstance(desk.log_in("ada", client=owner), LoggedIn), "whose own browser is known"
+
+
+def accounted(desk: Desk) -> Account:
+    with desk.db.read() as connection:
+        found = accounts.account(connection, desk.people.get("ada").id)
+    assert found is not None
+    return found
 
 
 def tries_of_one_visit(desk: Desk, attacker: Client) -> int:

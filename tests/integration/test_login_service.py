@@ -9,12 +9,15 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
 from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.crypto.keys import generate_key
 from practicus_mfa.documents import dump_yaml
 from practicus_mfa.login.administer import create_user
+from practicus_mfa.storage import versions
 from practicus_mfa.storage.readers import unexpired
+from practicus_mfa.storage.schema import SCHEMA
 from practicus_mfa.storage.users import NewUser
 from tests.support.installation import ENVIRONMENT, PROGRAM, Installation
 from tests.support.login_site import LOOPBACK, free_port, login_site
@@ -111,7 +114,7 @@ def test_the_database_away_after_first_contact_leaves_it_ready(
     with login_site(tmp_path, database_url=postgres_url) as site:
         replica = site.first
         postgres_server.stop()
-        until(lambda: "the database does not answer" in replica.get("/readyz").text, "the loss")
+        until(lambda: "the database can't be used" in replica.get("/readyz").text, "the loss")
         # Also when the lease has run out.
         until(lambda: "no lease is held" in replica.get("/readyz").text, "the lease's end")
         assert replica.get("/readyz").status_code == 200
@@ -132,9 +135,30 @@ def test_a_database_that_was_never_there_keeps_it_unready(
         replica = site.launch()
         until(lambda: replica.ready() is not None, "an answer")
         assert replica.get("/readyz").status_code == 503
-        assert "the database does not answer" in replica.get("/readyz").text
+        assert "the database can't be used" in replica.get("/readyz").text
         postgres_server.start()
         replica.await_ready()
+
+
+def test_tables_that_are_not_up_to_date_keep_it_unready_and_newer_ones_do_not(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    # A rollout: the operator has not taken the step yet, or has taken the next release's already.
+    with login_site(tmp_path, database_url=postgres_url, replicas=0) as site:
+        _pretend_step(site, "0001")
+        replica = site.launch()
+        until(lambda: replica.ready() is not None, "an answer")
+        until(lambda: "is at step 0001, this program needs" in replica.get("/readyz").text, "the reason")
+        assert replica.get("/readyz").status_code == 503
+        _pretend_step(site, versions.head())
+        replica.await_ready()
+        _pretend_step(site, "9999")
+        site.launch().await_ready()
+
+
+def _pretend_step(site: Site, step: str) -> None:
+    with site.installation.database() as db, db.write() as connection:
+        connection.execute(text(f"UPDATE {SCHEMA}.alembic_version SET version_num = :step"), {"step": step})
 
 
 def test_told_to_end_it_answers_who_has_asked(site: Site) -> None:

@@ -13,6 +13,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url, text
 
+from practicus_mfa.core.login.rights import BULK
 from practicus_mfa.core.login.throttle import Kind
 from practicus_mfa.core.observed import OWN_TABLE, Mode
 from practicus_mfa.core.plan import Work
@@ -20,34 +21,50 @@ from practicus_mfa.core.policy import MigrationRules, TableSpec
 from practicus_mfa.crypto.keys import FernetKey, HeldKeys, generate_key
 from practicus_mfa.crypto.tokens import seal, seal_canary
 from practicus_mfa.errors import UsageError
+from practicus_mfa.login import bulk
+from practicus_mfa.login.acts.by import By, Outcome
+from practicus_mfa.login.acts.profile import edit, profile
+from practicus_mfa.login.bulk import Runner
+from practicus_mfa.login.housekeeping import PAUSE_SECONDS, Housekeeping
+from practicus_mfa.rotation.treatment import treatment
 from practicus_mfa.rotation.worker import Job, run_shards
 from practicus_mfa.storage import (
     accounts,
     attempts,
     audit,
+    audit_chain,
+    audit_prune,
+    audit_verify,
+    bulk_runs,
     devices,
     factors,
     groups,
     half_logins,
     pending_factors,
+    policy_requests,
     recovery_codes,
     sessions,
     setup_links,
+    standing,
+    users,
 )
 from practicus_mfa.storage.backup_format import EMPTIED
 from practicus_mfa.storage.claims import Claimed, guarded_write, record_generation, take_claim
 from practicus_mfa.storage.counts import FOLD_FROM, fold, save_table_counts
 from practicus_mfa.storage.engine import Database, connect
 from practicus_mfa.storage.facts import observe
-from practicus_mfa.storage.grants import JOBS, LOGIN, OPERATOR, Roles, grants_sql, setup_sql
+from practicus_mfa.storage.grants import JOBS, LOGIN, OPERATOR, OWNER_ALONE, Roles, grants_sql, setup_sql
 from practicus_mfa.storage.keys import Promoted, Retired, promote, retire, set_write_key
 from practicus_mfa.storage.passes import plan_work
 from practicus_mfa.storage.policy_row import read_policy, save_policy
 from practicus_mfa.storage.readers import register, renew, withdraw
 from practicus_mfa.storage.rotations import complete_rotation, start_rotation
 from practicus_mfa.storage.schema import metadata
+from practicus_mfa.storage.user_list import Wanted, waiting_readers
+from practicus_mfa.storage.users import NewUser
 from practicus_mfa.storage.versions import check, upgrade
 from practicus_mfa.storage.writer import with_token_write
+from tests.support.audit_tampering import let_settle
 from tests.support.rotating import PATIENCE, SEALED_AT, enroll, new_secrets, run_sql
 from tests.support.stores import IDENTITY
 
@@ -57,6 +74,7 @@ if TYPE_CHECKING:
 PASSWORD = "of-a-test"
 FACTORS = "practicus_mfa.mfa_factors"
 USERS = "practicus_mfa.mfa_users"
+REQUESTS = "practicus_mfa.mfa_policy_requests"
 
 
 @dataclass(frozen=True)
@@ -129,13 +147,15 @@ def denied(db: Database, statement: str) -> None:
 
 def test_every_table_was_thought_of() -> None:
     tables = {table.name for table in metadata.tables.values()} | {"alembic_version"}
-    assert set(OPERATOR) | set(LOGIN) == tables
+    assert set(OPERATOR) | set(LOGIN) | OWNER_ALONE == tables
+    assert not OWNER_ALONE & (set(OPERATOR) | set(LOGIN) | set(JOBS))
     assert set(JOBS) <= tables
 
 
 def test_who_is_logged_in_is_no_concern_of_the_operator() -> None:
     private = {table.name for table in EMPTIED} | {"mfa_recovery_codes", "mfa_groups", "mfa_memberships"}
-    assert not private & (set(OPERATOR) | set(JOBS))
+    # What the settings page asks for is for the operator to answer.
+    assert private & (set(OPERATOR) | set(JOBS)) == {"mfa_policy_requests"}
     assert private <= set(LOGIN)
 
 
@@ -248,7 +268,77 @@ def test_the_login_service_does_its_work(house: House) -> None:
             assert len(list(audit.read(connection))) == 1
             assert read_policy(connection) is not None
         _log_in_and_out(db)
+        _administer(db, HeldKeys([key]))
         withdraw(db, "login-1")
+
+
+def _administer(db: Database, keys: HeldKeys) -> None:
+    """Do to users what administrators do on the pages, one by one and to many."""
+    with db.write() as connection:
+        connection.execute(text("UPDATE practicus_mfa.mfa_users SET is_superuser = true"))
+    by = By(account_id=1, username="u")
+    with db.write() as connection:
+        seen = profile(connection, 1)
+        assert seen is not None
+        assert edit(connection, by, 1, seen=seen, wanted=replace(seen, name="U")) is Outcome.SAVED
+    runner = Runner(db=db, name="login-1", keys=lambda: keys, treatment=treatment)
+    for action in BULK:
+        run = bulk.start(runner, by, action, Wanted())
+        done = bulk.finish_now(runner, run.id)
+        assert done is not None
+        assert done.done == 1
+    assert Housekeeping(db).step() == PAUSE_SECONDS
+    with db.write() as connection:
+        assert bulk_runs.delete_old(connection) == 0
+        assert waiting_readers(connection) == 0
+
+
+def test_a_change_of_the_settings_page_needs_no_more_than_the_grants(house: House) -> None:
+    """Who asks is not who decides: each does its part of the way as its own role."""
+    with house.as_role(house.roles.login) as db, db.write() as connection:
+        root = users.create(connection, NewUser(username="root", is_superuser=True))
+        number = policy_requests.ask(connection, author_id=root.id, author="root", changes={"mfa": {}})
+        assert policy_requests.newest_applied(connection, 9) == ()
+        assert standing.administrators(connection) == (1, 0)
+        assert standing.without_factor(connection) == 1
+        assert standing.factors_of_administrators(connection, 9) == ()
+    with house.as_role(house.roles.operator) as db:
+        taken = take_claim(db, IDENTITY)
+        assert isinstance(taken, Claimed)
+        with db.read() as connection:
+            assert policy_requests.is_any_open(connection)
+            request = policy_requests.oldest_open(connection)
+            assert request is not None
+            assert (request.author, request.may) == ("root", True)
+        with guarded_write(db, taken.claim) as connection:
+            assert policy_requests.close(connection, number, outcome="refused", message="no")
+            audit.append(connection, actor="root", action="policy.change", result="refused")
+    with house.as_role(house.roles.login) as db, db.read() as connection:
+        answered = policy_requests.find(connection, number)
+        assert answered is not None
+        assert answered[0].message == "no"
+
+
+def test_sealing_needs_no_more_than_the_grants_and_pruning_the_owner(house: House) -> None:
+    lines = 0
+    for role in (house.roles.operator, house.roles.login):
+        with house.as_role(role) as db:
+            with db.write() as connection:
+                audit.append(connection, "u", "login")
+            lines += 1
+            assert audit_chain.seal(db).count == lines
+            assert audit_verify.verify(db).first is None
+    with house.as_role(house.roles.owner) as db:
+        let_settle(db)
+        before = datetime(2100, 1, 1, tzinfo=UTC)
+        with db.write() as connection:
+            what = audit_prune.prunable(connection, before)
+            assert what is not None
+            audit_prune.write_checkpoint(connection, what, before=before, actor="owner")
+    with house.as_role(house.roles.login) as db, pytest.raises(UsageError, match="lacks a right"):
+        audit_prune.delete_pruned(db)
+    with house.as_role(house.roles.owner) as db:
+        assert audit_prune.delete_pruned(db) == 1
 
 
 def _log_in_and_out(db: Database) -> None:
@@ -323,6 +413,33 @@ def _log_in_and_out(db: Database) -> None:
         ("login", "INSERT INTO practicus_mfa.mfa_factor_deltas (rows) VALUES (1)"),
         ("login", "UPDATE practicus_mfa.mfa_policy SET generation = 1"),
         ("login", "DELETE FROM practicus_mfa.mfa_rotations"),
+        ("login", "INSERT INTO practicus_mfa.mfa_policy (id, generation, effective) VALUES (1, 1, '{}')"),
+        ("login", "DELETE FROM practicus_mfa.mfa_policy"),
+        *(
+            (
+                "login",
+                f"INSERT INTO {REQUESTS} (author_id, author, {column}) VALUES (1, '', {value})",
+            )
+            for column, value in (
+                ("id", "7"),
+                ("at", "now() + interval '1 hour'"),
+                ("handled_at", "now()"),
+                ("outcome", "'applied'"),
+                ("message", "''"),
+            )
+        ),
+        *(
+            ("login", f"UPDATE {REQUESTS} SET {column} = {column}")
+            for column in ("at", "author_id", "author", "changes", "handled_at", "outcome", "message")
+        ),
+        ("login", f"DELETE FROM {REQUESTS}"),
+        ("login", f"TRUNCATE {REQUESTS}"),
+        *(
+            ("operator", f"UPDATE {REQUESTS} SET {column} = {column}")
+            for column in ("at", "author_id", "author", "changes")
+        ),
+        ("operator", f"INSERT INTO {REQUESTS} (author_id, author, changes) VALUES (1, '', '{{}}')"),
+        ("jobs", f"SELECT * FROM {REQUESTS}"),
         *(
             (role, f"SELECT * FROM practicus_mfa.{table}")
             for role in ("jobs", "operator")
@@ -335,6 +452,20 @@ def _log_in_and_out(db: Database) -> None:
                 "UPDATE practicus_mfa.mfa_audit SET actor = 'x'",
                 "DELETE FROM practicus_mfa.mfa_audit",
                 "TRUNCATE practicus_mfa.mfa_audit",
+                "INSERT INTO practicus_mfa.mfa_audit (id, actor, action) VALUES (7, 'x', 'x')",
+                "INSERT INTO practicus_mfa.mfa_audit (at, actor, action) VALUES ('2000-01-01', 'x', 'x')",
+                "UPDATE practicus_mfa.mfa_audit_chain SET hash = hash",
+                "DELETE FROM practicus_mfa.mfa_audit_chain",
+                (
+                    "INSERT INTO practicus_mfa.mfa_audit_chain (position, line_id, hash, sealed_at)"
+                    " VALUES (7, 7, '', now())"
+                ),
+                (
+                    "INSERT INTO practicus_mfa.mfa_audit_checkpoints (position, hash, before, actor)"
+                    " VALUES (7, '', now(), 'x')"
+                ),
+                "DELETE FROM practicus_mfa.mfa_audit_checkpoints",
+                "ALTER TABLE practicus_mfa.mfa_audit DISABLE TRIGGER ALL",
                 f"TRUNCATE {FACTORS}",
                 f"DROP TABLE {FACTORS}",
                 "CREATE TABLE practicus_mfa.mine (a int)",

@@ -25,11 +25,9 @@ from tests.support.people import NEW, OLD, OTHER, PASSWORD, SECRET, People, audi
 from tests.support.stores import add_factor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from practicus_mfa.core.keyring import KeyId
     from practicus_mfa.storage.engine import Database
-    from practicus_mfa.storage.relations.cells import Cell, Treat, Treated
+    from practicus_mfa.storage.relations.cells import Cells, Treat, Treated
 
 BOTH = HeldKeys([OLD, NEW])
 
@@ -57,6 +55,10 @@ def test_a_user_created_without_a_password_has_none(db: Database) -> None:
     ("new", "message"),
     [
         (NewUser(username="a,b"), "The user can't be created: the user name 'a,b' has a comma."),
+        (
+            NewUser(username="CLI:root"),
+            "The user can't be created: user names that begin with cli: are the command line's in the audit.",
+        ),
         (
             NewUser(username="anna", email="a\nb"),
             "The user can't be created: the e-mail address has a control character (U+000A).",
@@ -222,7 +224,7 @@ def test_a_row_that_changes_meanwhile_is_left_alone(postgres_db: Database) -> No
     let_write(db, NEW)
 
     def overtaken(relation: str, keys: HeldKeys, key: KeyId) -> Treat:
-        def treat(cells: Sequence[Cell]) -> list[Treated]:
+        def treat(cells: Cells) -> Treated:
             with db.write() as connection:
                 connection.execute(update(schema.factors).values(token="newer", key_id=None))
             return treatment(relation, keys, key)(cells)

@@ -7,16 +7,19 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from practicus_mfa.cli import person
 from practicus_mfa.cli.main import run
 from practicus_mfa.core.keyring import Keyring, KeyState
 from practicus_mfa.crypto.keyring_file import dump
 from practicus_mfa.crypto.keys import HeldKeys
+from practicus_mfa.crypto.opaque import token_hash
 from practicus_mfa.crypto.passwords import verify_password
 from practicus_mfa.datafolder import DataFolder
-from practicus_mfa.storage import schema
+from practicus_mfa.login import throttling
+from practicus_mfa.storage import accounts, schema, setup_links
+from practicus_mfa.storage.engine import database_now
 from tests.support.django_site import make_site
 from tests.support.people import NEW, OLD, PASSWORD, People, audited, let_write
 from tests.support.stores import add_factor, ready
@@ -93,11 +96,19 @@ def test_users_are_listed(shell: Shell, store: Database) -> None:
     )
     out, _ = shell("users", "list", "-o", "json")
     bob_as_json = json.loads("\n".join(out))[1]
-    assert (bob_as_json["mfa"], bob_as_json["mfa_fernet_active"], bob_as_json["undecryptable"]) == (
-        True,
-        False,
-        True,
-    )
+    assert bob_as_json == {
+        "username": "Bob",
+        "email": "",
+        "name": "Bob B.",
+        "active": False,
+        "staff": False,
+        "superuser": False,
+        "last_login": None,
+        "stopped": False,
+        "mfa": True,
+        "mfa_fernet_active": False,
+        "undecryptable": True,
+    }
 
 
 @pytest.mark.parametrize(
@@ -109,7 +120,14 @@ def test_users_are_listed(shell: Shell, store: Database) -> None:
         (("--administrators",), ["anna"]),
         (("--inactive",), ["carla"]),
         (("--undecryptable",), []),
-        (("--search", "RLA"), ["carla"]),
+        (("--search", "rla"), []),
+        (("--search", "org example.org ann"), ["anna"]),
+        (("--stopped",), ["bob"]),
+        (("--descending",), ["carla", "bob", "anna"]),
+        (("--sort", "email"), ["bob", "carla", "anna"]),
+        (("--sort", "email", "--descending", "--limit", "2"), ["anna", "carla"]),
+        (("--sort", "last-login"), ["carla", "anna", "bob"]),
+        (("--sort", "last-login", "--after", "carla"), ["anna", "bob"]),
         (("--after", "ANNA"), ["bob", "carla"]),
         (("--limit", "1"), ["anna"]),
         (("--after", "anna", "--limit", "1"), ["bob"]),
@@ -118,8 +136,13 @@ def test_users_are_listed(shell: Shell, store: Database) -> None:
 def test_the_list_is_narrowed(
     shell: Shell, store: Database, flags: tuple[str, ...], expected: list[str]
 ) -> None:
-    People(store).add("bob")
-    People(store).add("carla", is_active=False)
+    bob = People(store).add("bob")
+    carla = People(store).add("carla", is_active=False)
+    with store.write() as connection:
+        counter = {"counter": "c", "kind": "code", "subject": "s", "failures": 9, "forever": True}
+        connection.execute(insert(schema.attempts).values(**counter, user_id=bob.id))
+        at = database_now(connection)
+        connection.execute(update(schema.users).where(schema.users.c.id == carla.id).values(last_login_at=at))
     assert shell("users", "list", "-o", "name", *flags) == (expected, [])
 
 
@@ -212,7 +235,7 @@ def test_a_password_file_that_cannot_be_used(
         (
             ("set-password", "nobody"),
             "error: There is no user 'nobody'.",
-            "remedy: See `practicus-mfa users list --search` with a part of the name.",
+            "remedy: See `practicus-mfa users list --search` with the beginning of the name.",
         ),
         (
             ("import",),
@@ -236,6 +259,17 @@ def test_errors_say_what_is_wrong_and_what_to_do(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert shell("users", *words, code=2) == ([], [error, remedy])
+
+
+def test_who_was_stopped_is_told_from_who_was_not(shell: Shell, store: Database) -> None:
+    People(store).add("bob")
+    stop = {"counter": "c", "kind": "code", "subject": throttling.subject_of("anna"), "failures": 100}
+    with store.write() as connection:
+        connection.execute(insert(schema.attempts).values({**stop, "forever": True}))
+    out, _ = shell("users", "unlock", "anna", "bob")
+    assert out == ["USER  RESULT", "anna  unlocked", "bob   was not stopped"]
+    assert audited(store)[-1][1:3] == ("user.unlock", "anna")
+    assert shell("users", "unlock", "anna")[0][1] == "anna  was not stopped"
 
 
 def test_users_are_disabled_and_enabled(shell: Shell, store: Database) -> None:
@@ -318,3 +352,78 @@ def test_a_django_site_is_imported(shell: Shell, store: Database, tmp_path: Path
     words = (str(site),) if named == "file" else ("--django-url-file", str(url_file))
     assert shell("users", "import", *words) == (["Users created: 1, with MFA: 0."], [])
     assert verify_password(PASSWORD, People(store).get("bob").password_hash)
+
+
+def test_a_user_is_created_with_a_link_to_set_a_password(shell: Shell, store: Database) -> None:
+    out, err = shell("users", "create", "Bob", "--superuser", "--setup-link")
+    assert err == ["The user Bob was created.", "Give this to Bob alone; it is good once, for 24 hours."]
+    (path,) = out
+    with store.read() as connection:
+        link = setup_links.find(connection, token_hash(path.removeprefix("/setup/")))
+    assert link is not None
+    assert link.user_id == People(store).get("bob").id
+    assert [line[1:3] for line in audited(store)[-2:]] == [
+        ("user.create", "Bob"),
+        ("user.setup-link", "Bob"),
+    ]
+    (with_origin,), _ = shell(
+        "users", "create", "kim", "--setup-link", "--origin", "https://login.example.com/"
+    )
+    assert with_origin.startswith("https://login.example.com/setup/")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["login.example.com", "javascript:alert(1)", "https://", "https://x/login", "https://a@x", "ftp://x", ""],
+)
+def test_a_link_that_would_lead_nowhere_is_not_made(shell: Shell, store: Database, origin: str) -> None:
+    before = audited(store)
+    for words in (("create", "kim", "--setup-link"), ("setup-link", "anna")):
+        _, err = shell("users", *words, "--origin", origin, code=2)
+        assert err[0] == (
+            "error: Invalid value for '--origin': write it as https://login.example.com, without a path"
+        )
+    assert audited(store) == before
+
+
+def test_neither_user_nor_link_is_made_where_the_name_is_taken(shell: Shell, store: Database) -> None:
+    before = audited(store)
+    shell("users", "create", "ANNA", "--setup-link", code=2)
+    assert audited(store) == before
+
+
+def test_who_was_given_a_password_chooses_another_one(
+    shell: Shell, store: Database, password_file: str
+) -> None:
+    shell("users", "create", "bob", "--password-file", password_file, "--must-change-password")
+    shell("users", "set-password", "anna", "--password-file", password_file, "--must-change-password")
+    for name in ("bob", "anna"):
+        assert must_change(store, name)
+    shell("users", "set-password", "anna", "--password-file", password_file)
+    assert not must_change(store, "anna")
+
+
+def must_change(store: Database, name: str) -> bool:
+    with store.read() as connection:
+        found = accounts.account(connection, People(store).get(name).id)
+    assert found is not None
+    return found.must_change_password
+
+
+@pytest.mark.parametrize(
+    ("flags", "error"),
+    [
+        (("--setup-link", "--no-password"), "--setup-link and --no-password exclude each other"),
+        (
+            ("--setup-link", "--must-change-password"),
+            "--setup-link and --must-change-password exclude each other",
+        ),
+        (("--origin", "https://login.example.com"), "--origin is of use with --setup-link alone"),
+    ],
+)
+def test_what_makes_no_sense_together_is_refused(
+    shell: Shell, store: Database, flags: tuple[str, ...], error: str
+) -> None:
+    before = audited(store)
+    assert shell("users", "create", "bob", *flags, code=2)[1][0] == f"error: {error}"
+    assert audited(store) == before

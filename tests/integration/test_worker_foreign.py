@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from practicus_mfa.crypto.keys import FernetKey
     from practicus_mfa.storage.engine import Database
-    from practicus_mfa.storage.relations.cells import Cell, Treated
+    from practicus_mfa.storage.relations.cells import Cells, Treated
 
 ROWS = 25
 PAGE = 4
@@ -267,7 +267,7 @@ def _run_changed(world: Rotating, spec: TableSpec, change: Callable[[], object])
     pending = [change]
     seen: list[Progress] = []
 
-    def treated(cells: Sequence[Cell]) -> list[Treated]:
+    def treated(cells: Cells) -> Treated:
         result = treat(cells)
         if pending:
             pending.pop()()
@@ -313,6 +313,16 @@ def test_a_row_that_leaves_the_condition_meanwhile_is_left_alone(db: Database) -
     assert tally == [Tally(migrated=1)]
     tokens = tokens_of(db)
     assert (read(tokens[1], world.old), read(tokens[2], world.new)) == (b"1", b"2")
+
+
+def test_a_column_that_was_empty_when_its_row_was_read_is_none_of_the_pages(db: Database) -> None:
+    world, _ = _started(db, [b"1"], columns="token text, other text")
+    spec = TableSpec(table="secrets", id_column="id", token_columns=("token", "other"))
+    new, other = bare(b"new", world.old), bare(b"other", world.old)
+    change = f"UPDATE secrets SET token = '{new}', other = '{other}' WHERE id = 1"
+    assert _run_changed(world, spec, lambda: run_sql(db, change)) == [Tally(migrated=1)]
+    ((token, filled),) = select(db, "SELECT token, other FROM secrets")
+    assert (read(token, world.new), filled) == (b"new", other)
 
 
 def test_unreadable_tokens_are_named_counted_and_never_touched(db: Database) -> None:

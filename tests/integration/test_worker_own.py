@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select, text, update
 
 from practicus_mfa.core.observed import OWN_TABLE, Mode
 from practicus_mfa.core.sharding import Share
@@ -14,13 +16,13 @@ from practicus_mfa.crypto.tokens import seal
 from practicus_mfa.errors import EXIT_RETRY, RetryableError, SupersededError
 from practicus_mfa.rotation import worker
 from practicus_mfa.rotation.treatment import treatment
-from practicus_mfa.rotation.worker import BUSY_TRIES, Progress, Report, run_pass, run_shards
+from practicus_mfa.rotation.worker import BUSY_SECONDS, Progress, Report, run_pass, run_shards
 from practicus_mfa.storage import audit
 from practicus_mfa.storage.counts import read_counts, scan_counts
 from practicus_mfa.storage.faults import BusyError
 from practicus_mfa.storage.relations.own import OwnTable
 from practicus_mfa.storage.relations.pages import Pass, write_page
-from practicus_mfa.storage.schema import shards
+from practicus_mfa.storage.schema import factors, shards
 from practicus_mfa.storage.shards import Tally, read_shards
 from practicus_mfa.storage.writer import token_write
 from tests.support.rotating import (
@@ -34,12 +36,13 @@ from tests.support.rotating import (
     run_sql,
     stored,
 )
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from practicus_mfa.storage.engine import Database
-    from practicus_mfa.storage.relations.cells import Cell, Page, Treat, Treated
+    from practicus_mfa.storage.relations.cells import Cells, Page, Treat, Treated
     from practicus_mfa.storage.shards import Shard
 
 PAGE = 4
@@ -77,7 +80,7 @@ def _interrupted(world: Rotating, change: Callable[[], object]) -> Treat:
     treat = treatment(OWN_TABLE, world.keys, world.new.id)
     pending = [change]
 
-    def treated(cells: Sequence[Cell]) -> list[Treated]:
+    def treated(cells: Cells) -> Treated:
         result = treat(cells)
         if pending:
             pending.pop()()
@@ -374,7 +377,7 @@ def test_a_row_that_never_stops_changing_is_given_up(postgres_db: Database) -> N
     world.plan(world.job(Mode.MIGRATE))
     treat = treatment(OWN_TABLE, world.keys, world.new.id)
 
-    def treated(cells: Sequence[Cell]) -> list[Treated]:
+    def treated(cells: Cells) -> Treated:
         again = seal(new_secrets(1)[0], owner=2, key=world.old, now=SEALED_AT)
         run_sql(postgres_db, f"UPDATE {world.table} SET token = '{again}' WHERE id = 2")
         return treat(cells)
@@ -385,22 +388,50 @@ def test_a_row_that_never_stops_changing_is_given_up(postgres_db: Database) -> N
     assert {hint for _, hint, _ in stored(postgres_db).values()} == {world.old.id}
 
 
-@pytest.mark.parametrize("failures", [BUSY_TRIES - 1, BUSY_TRIES])
-def test_a_page_that_meets_a_lock_is_tried_again_a_few_times(
-    sqlite_db: Database, monkeypatch: pytest.MonkeyPatch, failures: int
+@pytest.mark.parametrize("seconds", [BUSY_SECONDS, BUSY_SECONDS + 2])
+def test_a_page_that_meets_locks_is_tried_again_for_some_minutes(
+    sqlite_db: Database, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
     world = rotating(sqlite_db, secrets=new_secrets(2))
     world.plan(world.job(Mode.MIGRATE))
-    refusals = iter(range(failures))
+    now = 1.0
+
+    def pause(span: float) -> None:
+        nonlocal now
+        now += span
 
     def write(db: Database, work: Pass, shard: Shard, page: Page) -> Tally:
-        if next(refusals, None) is not None:
+        if now <= seconds:
             raise BusyError("Another transaction holds a lock.", remedy="Try again.")
         return write_page(db, work, shard, page)
 
     monkeypatch.setattr(worker, "write_page", write)
-    if failures < BUSY_TRIES:
+    monkeypatch.setattr(worker, "sleep", pause)
+    monkeypatch.setattr(worker, "monotonic", lambda: now)
+    if seconds == BUSY_SECONDS:
         assert _run(world, _pass(world, Mode.MIGRATE)) == [Tally(migrated=2)]
     else:
         with pytest.raises(BusyError):
             _run(world, _pass(world, Mode.MIGRATE))
+
+
+def test_a_row_in_an_open_transaction_holds_up_no_other_rows_user(postgres_db: Database) -> None:
+    world = rotating(postgres_db, secrets=new_secrets(PAGE))
+    world.plan(world.job(Mode.MIGRATE))
+    pages: list[Tally] = []
+    running = threading.Thread(target=lambda: pages.extend(_run(world, _pass(world, Mode.MIGRATE))))
+    with postgres_db.write() as somebody:
+        somebody.execute(select(factors.c.id).where(factors.c.id == PAGE).with_for_update())
+        running.start()
+        until(lambda: _waiting(postgres_db), "the page to wait for the last row")
+        # Log-ins wait longer than a page does.
+        with postgres_db.write(lock_timeout=timedelta(seconds=20)) as log_in:
+            log_in.execute(update(factors).where(factors.c.id == 1).values(last_step=1))
+        assert pages == []
+    running.join()
+    assert pages == [Tally(migrated=PAGE)]
+
+
+def _waiting(db: Database) -> bool:
+    with db.read() as connection:
+        return bool(connection.scalar(text("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")))

@@ -79,7 +79,7 @@ def test_all_spellings_of_a_path_are_one(names: list[str], data: st.DataObject |
         return
     spelled = ""
     for name in names:
-        spelled += data.draw(st.sampled_from(["/", "//", "/./", "/%2e/", "/x/../", "/x/%2E%2e/", "/;p/"]))
+        spelled += data.draw(st.sampled_from(["/", "//", "/./", "/%2e/", "/;p/"]))
         spelled += "".join(
             char if char.isascii() and char.isalnum() and data.draw(st.booleans()) else _coded(char)
             for char in name

@@ -80,6 +80,7 @@ def app() -> Iterator[Starlette]:
             config=config,
             ready=Readiness,
             metrics=LoginMetrics(),
+            bulk=desk.runner,
         )
         yield make_app(service)
 

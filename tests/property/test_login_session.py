@@ -13,6 +13,7 @@ from practicus_mfa.core.login.account import Account
 from practicus_mfa.core.login.rules import LoginRules, Step, next_step
 from practicus_mfa.core.login.session import (
     LoggedOut,
+    MustChangePassword,
     MustEnrol,
     SessionFacts,
     Valid,
@@ -103,7 +104,7 @@ def worth(verdict: Verdict) -> int:
     match verdict:
         case LoggedOut():
             return 0
-        case MustEnrol():
+        case MustChangePassword() | MustEnrol():
             return 1
         case Valid():
             return 2

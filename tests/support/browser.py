@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from contextlib import contextmanager
+from http.client import INTERNAL_SERVER_ERROR
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,13 +19,14 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from tests.support import chromium_programs
 from tests.support.login_site import DOMAIN, LOOPBACK
+from tests.support.navigation import navigation, visit
 from tests.support.png import read_png
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Response
 
     from tests.support.login_people import Person
     from tests.support.login_site import Site
@@ -34,27 +36,40 @@ PHONE: Final = (390, 844)
 NARROWEST: Final = (320, 640)
 """The width at which nothing may need two directions of scrolling (WCAG 2.2, 1.4.10)."""
 
+MOST_TABS: Final = 60
+"""More than lie between any two things that a keyboard goes to in these tests."""
+
 TIMEOUT_MILLISECONDS: Final = 20_000
 """Ends a test that would wait for ever."""
 
 
 def options(site: Site) -> dict[str, Any]:
     """What Chromium is started with."""
+    return options_for(LOOPBACK, site.installation.root / "tls.crt")
+
+
+def options_for(address: str, certificate: Path) -> dict[str, Any]:
+    """What Chromium is started with.
+
+    Args:
+        address: Where it finds every host of the tests' domain.
+        certificate: What the server there shows, as PEM.
+    """
     program = chromium_programs.find()
     assert program is not None
     return {
         "executable_path": program,
         "args": [
-            f"--host-resolver-rules=MAP {DOMAIN} {LOOPBACK}, MAP *.{DOMAIN} {LOOPBACK}",
-            f"--ignore-certificate-errors-spki-list={_public_key(site)}",
+            f"--host-resolver-rules=MAP {DOMAIN} {address}, MAP *.{DOMAIN} {address}",
+            f"--ignore-certificate-errors-spki-list={_public_key(certificate)}",
             # Where /dev/shm is small, as in containers.
             "--disable-dev-shm-usage",
         ],
     }
 
 
-def _public_key(site: Site) -> str:
-    certificate = load_pem_x509_certificate((site.installation.root / "tls.crt").read_bytes())
+def _public_key(file: Path) -> str:
+    certificate = load_pem_x509_certificate(file.read_bytes())
     spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(hashlib.sha256(spki).digest()).decode()
 
@@ -67,7 +82,7 @@ def window(
     size: tuple[int, int] = DESKTOP,
     **preferences: Any,  # noqa: ANN401 - Playwright's
 ) -> Iterator[Page]:
-    """A window with cookies of its own; fails where the policy on content had to block something."""
+    """A window with cookies of its own; fails where content had to be blocked, or the service broke."""
     width, height = size
     preferences = {"locale": "en-GB", "base_url": site.first.url, **preferences}
     context = browser.new_context(viewport={"width": width, "height": height}, **preferences)
@@ -87,20 +102,25 @@ def profile(playwright: Playwright, site: Site, folder: Path) -> Iterator[Page]:
 
 @contextmanager
 def watched(context: BrowserContext) -> Iterator[None]:
-    """Watch a browser's console until the end of the context."""
-    blocked: list[str] = []
+    """Watch a browser's console, and what it is answered, until the end of the context."""
+    wrong: list[str] = []
 
     def said(message: ConsoleMessage) -> None:
         if "Content Security Policy" in message.text:
-            blocked.append(message.text)
+            wrong.append(message.text)
+
+    def answered(response: Response) -> None:
+        if response.status == INTERNAL_SERVER_ERROR:
+            wrong.append(f"{response.status}: {response.request.method} {response.url}")
 
     context.on("console", said)
+    context.on("response", answered)
     context.set_default_timeout(TIMEOUT_MILLISECONDS)
     try:
         yield
     finally:
         context.close()
-    assert blocked == []
+    assert wrong == []
 
 
 # --- what people do ------------------------------------------------------------------------------
@@ -108,7 +128,7 @@ def watched(context: BrowserContext) -> Iterator[None]:
 
 def give_password(page: Page, person: Person, *, path: str = "/login", password: str = "") -> None:
     """Type name and password."""
-    page.goto(path)
+    visit(page, path)
     page.locator("#username").fill(person.username)
     page.locator("#password").fill(password or person.password)
     submit(page)
@@ -116,7 +136,7 @@ def give_password(page: Page, person: Person, *, path: str = "/login", password:
 
 def submit(page: Page) -> None:
     """Press the first button of the page's form, and wait for the page that it leads to."""
-    with page.expect_navigation():
+    with navigation(page):
         page.locator("main form button[type=submit]").first.click()
 
 
@@ -125,14 +145,24 @@ def press(page: Page, name: str, *, within: str = "main") -> None:
     part = page.locator(within)
     button = part.get_by_role("button", name=name, exact=True)
     link = part.get_by_role("link", name=name, exact=True)
-    with page.expect_navigation():
+    with navigation(page):
         button.or_(link).click()
 
 
 def press_key(page: Page, key: str) -> None:
     """Press a key that sends a form or follows a link, and wait for the page that it leads to."""
-    with page.expect_navigation():
+    with navigation(page):
         page.keyboard.press(key)
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until that is focused; the focus must be seen all the way."""
+    for _ in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+        if page.evaluate("wanted => document.activeElement.matches(wanted)", selector):
+            return
+    raise AssertionError(f"{selector} is not reached by {MOST_TABS} tabs")
 
 
 def give_code(page: Page, code: str, *, remember: bool = False) -> None:
@@ -149,7 +179,7 @@ def log_in(page: Page, person: Person, *, path: str = "/login", remember: bool =
     if path_of(page) == "/login/totp":
         give_code(page, person.code(), remember=remember)
     elif path_of(page) == "/login/remember":
-        with page.expect_navigation():
+        with navigation(page):
             page.locator(f"button[name=remember][value={'yes' if remember else 'no'}]").click()
 
 
@@ -196,6 +226,24 @@ def findings(page: Page) -> Sequence[str]:
         for each in found["violations"]
         for node in each["nodes"]
     ]
+
+
+def unfold(page: Page) -> None:
+    """Open all that can be opened."""
+    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+
+
+def check_for_everybody(page: Page) -> None:
+    """The page as it is: axe finds nothing in any light, at any width, and nothing sticks out."""
+    unfold(page)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for width, height in (DESKTOP, PHONE):
+            page.set_viewport_size({"width": width, "height": height})
+            assert findings(page) == [], f"{scheme}, {width} pixels wide"
+    width, height = NARROWEST
+    page.set_viewport_size({"width": width, "height": height})
+    assert overflow(page) <= 0
 
 
 def overflow(page: Page) -> int:

@@ -84,7 +84,14 @@ async def serve(order: Order, port_file: Path) -> None:
     uses = SessionUses(writer(beside))
     config = login_config(order.login)
     cache = SessionCache(SessionReader(db), uses, grace_seconds=config.outage_grace_seconds)
-    forward_auth = ForwardAuth(log_in_page, cache, config, observe=LoginMetrics().verify_seconds)
+    metrics = LoginMetrics()
+    forward_auth = ForwardAuth(
+        log_in_page,
+        cache,
+        config,
+        observe=metrics.verify_seconds,
+        unavailable=metrics.verify_unavailable,
+    )
 
     ctx = LoginContext(
         db=connect(order.url),

@@ -14,9 +14,11 @@ from practicus_mfa.core.policy import MfaRules, RememberMeRules, SessionRules
 from practicus_mfa.crypto.keys import HeldKeys
 from practicus_mfa.crypto.totp import code_at
 from practicus_mfa.login import account, log_in, second_factor
+from practicus_mfa.login.bulk import Runner
 from practicus_mfa.login.context import Client, LoginContext
 from practicus_mfa.login.hashing import Hashing
 from practicus_mfa.login.session_start import Continue, LoggedIn
+from practicus_mfa.rotation.treatment import treatment
 from practicus_mfa.storage import schema
 from practicus_mfa.storage.users import User
 from tests.support.people import NEW, PASSWORD, SECRET, People, let_write, noon
@@ -63,6 +65,11 @@ class Desk:
             hashing=Hashing(at_once=2, waiting=64),
             config=config,
         )
+
+    @property
+    def runner(self) -> Runner:
+        """What does things to many users."""
+        return Runner(db=self.db, name="desk", keys=lambda: self.held, treatment=treatment)
 
     def policy(
         self,

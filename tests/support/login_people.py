@@ -38,6 +38,11 @@ _NAMES: Final = ("ada", "grace", "alan", "barbara", "edsger", "radia", "donald",
 _numbers = itertools.count()
 
 
+def _next_name() -> str:
+    turn, at = divmod(next(_numbers), len(_NAMES))
+    return f"{_NAMES[at]}{turn or ''}"
+
+
 @dataclass
 class Person:
     """A user, and what that user knows and carries.
@@ -81,9 +86,8 @@ class LoginPeople:
         return self.site.first.url
 
     def add(self, *, enrolled: bool = True, **values: bool | str) -> Person:
-        """Create a user with a password, and with MFA where *enrolled*."""
-        turn, at = divmod(next(_numbers), len(_NAMES))
-        name = f"{_NAMES[at]}{turn or ''}"
+        """Create a user with a password, and with MFA where *enrolled*; any name where none is given."""
+        name = str(values.pop("username", "")) or _next_name()
         new = NewUser(username=name, **values)  # type: ignore[arg-type]
         create_user(self.db, new, password=PASSWORD, actor="test")
         if not enrolled:

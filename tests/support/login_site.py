@@ -70,7 +70,9 @@ class Replica:
 
     def get(self, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
         """Ask it, past any name server."""
-        headers = {"Host": f"{self.host}:{self.port}", **options.pop("headers", {})}
+        # Probes ask by the address.
+        host = LOOPBACK if path == "/readyz" else self.host
+        headers = {"Host": f"{host}:{self.port}", **options.pop("headers", {})}
         return httpx.get(f"{self.direct}{path}", verify=self.tls, headers=headers, timeout=30, **options)
 
     def ready(self) -> httpx.Response | None:

@@ -32,7 +32,7 @@ ELSEWHERE: Final = "app.example.org"
 """An application outside of the cookie domain."""
 HOSTS: Final = (LOGIN, APP, OPEN, ELSEWHERE)
 
-_UPSTREAM: Final = "practicus-mfa-login.practicus-mfa.svc:8080"
+_UPSTREAM: Final = "mfa-login.login.svc:8080"
 _APPLICATION: Final = "app.default.svc:8000"
 
 _NGINX: Final = """

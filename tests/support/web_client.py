@@ -42,10 +42,11 @@ VOID: Final = frozenset({"br", "hr", "img", "input", "link", "meta", "path"})
 
 @dataclass
 class Form:
-    """A form of a page: where it leads, its fields with their values, and its buttons."""
+    """A form of a page: where it leads, its fields with values, its boxes without a tick, its buttons."""
 
     action: str
     fields: dict[str, str] = field(default_factory=dict)
+    boxes: set[str] = field(default_factory=set)
     buttons: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -87,10 +88,18 @@ class Page(HTMLParser):
             self.links.append(given.get("href", ""))
         elif tag == "form":
             self.forms.append(Form(given["action"]))
-        elif tag == "input" and (given.get("type") != "checkbox" or "checked" in given):
+        elif tag == "input" and given.get("type") in {"checkbox", "radio"} and "checked" not in given:
+            self.forms[-1].boxes.add(given["name"])
+        elif tag == "input":
             self.forms[-1].fields[given["name"]] = given.get("value", "")
+        elif tag == "option" and ("selected" in given or self._select() not in self.forms[-1].fields):
+            self.forms[-1].fields[self._select()] = given.get("value", "")
         elif tag == "button":
             self.forms[-1].buttons.append((given.get("name", ""), given.get("value", "")))
+
+    def _select(self) -> str:
+        """Return the name of the menu that an option stands in."""
+        return next(str(given["name"]) for tag, given in reversed(self._open) if tag == "select")
 
     def handle_endtag(self, tag: str) -> None:
         while self._open and self._open.pop()[0] != tag:
@@ -157,6 +166,7 @@ class WebDesk:
                 config=self.config,
                 ready=Readiness,
                 metrics=self.metrics,
+                bulk=self.desk.runner,
             )
         )
 
@@ -243,10 +253,21 @@ class Browser:
         self, page: httpx.Response, action: str, *, button: tuple[str, str] | None = None, **typed: str
     ) -> httpx.Response:
         """Fill in and send the form of *page* that leads to *action*, by its first or by another button."""
+        return self.fill(page, action, typed, button=button)
+
+    def fill(
+        self,
+        page: httpx.Response,
+        action: str,
+        typed: Mapping[str, str],
+        *,
+        button: tuple[str, str] | None = None,
+    ) -> httpx.Response:
+        """Do the same with fields of any names."""
         form = Page(page.text).form(action)
         pressed = form.buttons[0] if button is None else button
         assert pressed in form.buttons, (pressed, form.buttons)
-        unknown = set(typed) - set(form.fields) - {"remember"}
+        unknown = set(typed) - set(form.fields) - form.boxes - {"remember"}
         assert not unknown, unknown
         fields = {**form.fields, **typed, **({pressed[0]: pressed[1]} if pressed[0] else {})}
         answer = self.post(action, fields)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import httpx
 
@@ -12,9 +12,8 @@ from practicus_mfa.clock import utc_now
 from practicus_mfa.crypto.totp import code_at, parse_secret
 
 if TYPE_CHECKING:
+    import ssl
     from typing import Self
-
-    from tests.support.login_site import Replica
 
 _TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 _SECRET = re.compile(r'<code class="secret" id="secret">([^<]+)</code>')
@@ -25,10 +24,23 @@ def code_now(secret: bytes, *, steps: int = 0) -> str:
     return code_at(secret, int(utc_now().timestamp()) // 30 + steps)
 
 
+class Reached(Protocol):
+    """A login service, or what stands in front of it: how it is called, and where it is."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def tls(self) -> ssl.SSLContext: ...
+    @property
+    def direct(self) -> str: ...
+
+
 class WebUser:
     """Speaks to one replica over a connection of its own."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Reached) -> None:
         self._replica = replica
         self._client = httpx.Client(verify=replica.tls, base_url=replica.direct, timeout=60)
         self.cookies: dict[str, str] = {}

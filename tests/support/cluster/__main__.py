@@ -16,7 +16,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.support import apt
-from tests.support.cluster import debian_programs, go_programs, standing, ways
+from tests.support.cluster import (
+    debian_programs,
+    foreign_definitions,
+    go_programs,
+    kubernetes_schemas,
+    standing,
+    ways,
+)
 from tests.support.cluster.access import KubectlError
 from tests.support.cluster.go_programs import CHART, CONTROL_PLANE, NODE, PROXIES, ProgramsMissingError
 from tests.support.cluster.guarded import ClusterStartError
@@ -69,6 +76,8 @@ def _programs() -> int:
     for names in (PROXIES, CONTROL_PLANE, NODE, CHART):
         _say_what_takes_long(names)
         go_programs.ensure(names)
+    kubernetes_schemas.ensure()
+    foreign_definitions.ensure()
     return 0
 
 

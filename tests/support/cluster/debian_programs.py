@@ -23,6 +23,8 @@ PACKAGES: Final = {
     "buildah": "buildah",
     "debootstrap": "debootstrap",
     "nginx": "nginx-light",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
 }
 """The package of Debian and Ubuntu with each program."""
 

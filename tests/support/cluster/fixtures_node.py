@@ -10,7 +10,7 @@ import pytest
 from tests.support.cluster import ways
 from tests.support.cluster.with_node import NodeCluster
 from tests.support.cluster.with_node import node_cluster as started
-from tests.support.postgres_programs import in_ci
+from tests.support.unavailable import without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,9 +25,7 @@ def node_cluster() -> Iterator[NodeCluster]:
     try:
         cluster = whole.__enter__()
     except ways.NoClusterError as error:
-        if in_ci():
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+        without(error)
     yield cluster
     whole.__exit__(None, None, None)
 
@@ -46,19 +44,20 @@ def node_namespace(node_cluster: NodeCluster) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def pods_postgres(node_cluster: NodeCluster, postgres_server: PostgresServer) -> Iterator[str]:
     """The same for all tests of a module, which leave the server running."""
-    with _database(node_cluster, postgres_server) as url:
+    with pods_database(node_cluster, postgres_server) as url:
         yield url
 
 
 @pytest.fixture
 def pods_postgres_url(node_cluster: NodeCluster, postgres_server: PostgresServer) -> Iterator[str]:
     """A SQLAlchemy URL to an empty PostgreSQL database that both pods and this machine reach."""
-    with _database(node_cluster, postgres_server) as url:
+    with pods_database(node_cluster, postgres_server) as url:
         yield url
 
 
 @contextmanager
-def _database(node_cluster: NodeCluster, postgres_server: PostgresServer) -> Iterator[str]:
+def pods_database(node_cluster: NodeCluster, postgres_server: PostgresServer) -> Iterator[str]:
+    """Give a URL to an empty database, as those fixtures do, for as long as the ``with`` lasts."""
     postgres_server.start()
     postgres_server.listen_on(node_cluster.host_address, node_cluster.clients)
     name = postgres_server.create_database()

@@ -16,9 +16,11 @@ import fcntl
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from tests.support import cables
 from tests.support.cluster import cgroups
 from tests.support.cluster.commands import CommandError, run
 from tests.support.cluster.guarded import ClusterStartError, GuardedProgram
@@ -75,6 +77,7 @@ class Machine:
         self._lock = (self.folder / "lock").open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._programs: list[GuardedProgram] = []
+        self.cable = ""
         pairs = [f"{self.folder / own}:{seen}" for own, seen in _FOLDERS.items()]
         for own in _FOLDERS:
             (self.folder / own).mkdir()
@@ -86,7 +89,8 @@ class Machine:
             self._holder.start()
             until(self._ready, "the namespaces of a machine")
             self._first = _child(self._holder.pid)
-            self._connect()
+            with cables.changing():
+                self._connect()
         except BaseException:
             self.close()
             raise
@@ -121,7 +125,11 @@ class Machine:
         """End everything on it, in the reverse order of its start, and remove what it kept."""
         for program in reversed(self._programs):
             program.stop("SIGKILL")
-        self._holder.stop("SIGKILL")
+        with cables.changing():
+            # It goes with the machine, but at a moment of its own; it is gone where the machine is.
+            with suppress(CommandError):
+                run("ip", "link", "delete", self.cable)
+            self._holder.stop("SIGKILL")
         cgroups.remove(self.cgroup)
         shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.close()

@@ -40,6 +40,7 @@ def run_pod(
     command: Sequence[str] = (),
     secrets_at: Mapping[str, str] | None = None,
     token: bool = False,
+    user: int | None = None,
 ) -> Finished:
     """Run a pod to its end and remove it.
 
@@ -51,6 +52,7 @@ def run_pod(
         command: In place of the image's own program.
         secrets_at: Names of Secrets by the folder that they are to be found in.
         token: Whether it gets the service account's.
+        user: A user that the image knows nothing of, in the group of root, as OpenShift chooses it.
     """
     name = f"once-{secrets.token_hex(4)}"
     folders: dict[str, dict[str, Any]] = {
@@ -72,10 +74,11 @@ def run_pod(
     }
     if command:
         container["command"] = list(command)
+    someone = {} if user is None else {"runAsUser": user, "runAsGroup": 0, "fsGroup": user}
     spec = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": token,
-        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}, **someone},
         "containers": [container],
         "volumes": [{"name": volume, **source} for volume, (_, source) in volumes.items()],
     }

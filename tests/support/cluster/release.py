@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.support.chart import CHART, Helm
+import yaml
+
+from tests.support.chart import CHART, SEED, Helm, Tree
 from tests.support.cluster.access import KubectlError
 
 if TYPE_CHECKING:
@@ -14,11 +16,15 @@ if TYPE_CHECKING:
 
 
 class Release:
-    """A release, named as its installation, and the two lines of its values.yaml that change."""
+    """A release, named as its installation, and the two lines of its values.yaml that change.
+
+    Attributes:
+        chart: What is installed and upgraded to: the project's, unless a test puts another one here.
+    """
 
     def __init__(self, nodes: NodeCluster, helm: Helm, installation: ClusterInstallation) -> None:
         self.nodes, self.helm, self.installation = nodes, helm, installation
-        self.name = installation.name
+        self.name, self.chart = installation.name, CHART
         repository, _, tag = nodes.image.rpartition(":")
         self._values = {
             "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
@@ -26,12 +32,22 @@ class Release:
             "operator": {"resyncSeconds": 5},
         }
 
-    def apply(self, verb: str, active: FernetKey, rolling: FernetKey | None = None) -> str:
+    def apply(self, verb: str, active: FernetKey, rolling: FernetKey | None = None, *flags: str) -> str:
         store = {"activeKey": active.text, "rollingKey": rolling.text if rolling else ""}
         where = f"--namespace={self.installation.namespace}"
         return self.helm.run(
-            verb, self.name, str(CHART), where, values=(self._values, {"secretStore": store})
+            verb, self.name, str(self.chart), where, *flags, values=(self._values, {"secretStore": store})
         )
+
+    def change(self, **sections: object) -> None:
+        """Change sections of values.yaml; nothing is upgraded yet."""
+        self._values |= sections
+
+    def rendered(self, *values: object) -> list[Tree]:
+        """What the chart makes of its values and of further ones, the Secrets' apart; nothing is applied."""
+        where = f"--namespace={self.installation.namespace}"
+        text = self.helm.run("template", self.name, str(CHART), where, values=(self._values, SEED, *values))
+        return [tree for tree in yaml.safe_load_all(text) if tree]
 
     def kubectl(self, *arguments: str) -> str:
         return self.nodes.plane.kubectl("-n", self.installation.namespace, *arguments)

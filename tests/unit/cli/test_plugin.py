@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from practicus_mfa import __version__
-from practicus_mfa.cli.commands import PLUGIN
+from practicus_mfa.cli import PLUGIN
 from practicus_mfa.cli.main import main as program
 from practicus_mfa.cli.main import run
 from practicus_mfa.cli.plugin import complete, main, proposals

@@ -35,7 +35,7 @@ def test_an_installation_at_rest() -> None:
             "ReadersConverged", Truth.TRUE, "Converged", "All 2 readers can read with every key in use."
         ),
         Condition("DataUpToDate", Truth.TRUE, "UpToDate", "All 3 rows are under the active key."),
-        Condition("PolicySafe", Truth.TRUE, "Safe", "1 administrators, 1 of them enrolled."),
+        Condition("PolicySafe", Truth.TRUE, "Safe", "Administrators who are enrolled: 1 of 1."),
         Condition("OldKeyRetirable", Truth.FALSE, "NoRollingKey", "No rolling key is in use."),
     ]
 

@@ -206,3 +206,46 @@ def test_a_damaged_status_before_is_taken_for_none() -> None:
     assert reasons(between(damaged, {**after, "rotation": {"id": 1, "step": "Complete"}}))[1] == (
         "MigrationCompleted"
     )
+
+
+def effective(mandatory: bool, source: str, days: int = 30) -> Manifest:
+    return {
+        "mfa": {"mandatory": {"value": mandatory, "source": source}},
+        "rememberMe": {"days": {"value": days, "source": "values"}},
+    }
+
+
+def told_of(before: Manifest, after: Manifest, told: Manifest | None = None) -> list[str]:
+    found = events(before, after, WorkSeen(WorkState.IDLE), failed_before=False, told=told)
+    return [event.message for event in found]
+
+
+def test_what_changed_of_the_policy_is_named_with_its_source() -> None:
+    before: Manifest = {"effective": effective(False, "values")}
+    assert told_of(before, {"effective": effective(True, "override", 7)}) == [
+        (
+            "The policy in force changed: mfa.mandatory is true by the settings page, "
+            "rememberMe.days is 7 by values.yaml."
+        )
+    ]
+    # The same value of another source is a change too.
+    assert told_of(before, {"effective": effective(False, "override")}) == [
+        "The policy in force changed: mfa.mandatory is false by the settings page."
+    ]
+
+
+def test_what_was_told_with_a_name_is_not_told_again() -> None:
+    before: Manifest = {"effective": effective(False, "values")}
+    after: Manifest = {"effective": effective(True, "override", 7)}
+    told = {"mfa.mandatory": True, "rememberMe.days": 7}
+    assert told_of(before, after, told) == []
+    assert told_of(before, after, {"mfa.mandatory": True}) == [
+        "The policy in force changed: rememberMe.days is 7 by values.yaml."
+    ]
+    assert len(told_of(before, after, {"mfa.mandatory": False, "rememberMe.days": 8})) == 1
+
+
+@pytest.mark.parametrize("damaged", [7, {"mfa": 7}, {"mfa": {"mandatory": 7}}], ids=str)
+def test_a_damaged_policy_in_a_status_is_told_without_details(damaged: object) -> None:
+    before: Manifest = {"effective": effective(False, "values")}
+    assert told_of(before, {"effective": damaged}) == ["The policy in force changed."]

@@ -116,6 +116,20 @@ def test_a_stale_secret_says_nothing_about_keys_that_may_leave() -> None:
     assert world.readable == {A, B}
 
 
+@pytest.mark.parametrize("keys", [(B, None), (C, B)], ids=["the line emptied", "the next rotation"])
+def test_between_the_two_edits_of_an_upgrade_the_old_key_may_still_go(
+    keys: tuple[KeyId, KeyId | None],
+) -> None:
+    # Helm changes the Secret, then the policy; the API server lets the second go by this condition alone.
+    world = installed()
+    edited(world, B, A).settle()
+    assert world.reason("OldKeyRetirable") == "True Safe"
+    edited(world, *keys).expected = (B, A)
+    world.settle()
+    assert world.reason("KeysValid") == "False SecretStale"
+    assert world.reason("OldKeyRetirable") == "False NoRollingKey"
+
+
 def test_keys_that_break_after_the_end_leave_a_retired_key_where_it_is() -> None:
     world = installed()
     edited(world, B, A).settle()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from typing import Any
 
 import pytest
 
 from practicus_mfa.core.keyring import KeyId
-from practicus_mfa.core.manifests import Manifests, render, secret_entry
+from practicus_mfa.core.manifests import SETTINGS_PAGE, Manifests, page_allowed, render, secret_entry
 from practicus_mfa.core.parse.faults import InvalidConfiguration
 from practicus_mfa.core.parse.spec import policy_from_spec
 from practicus_mfa.core.parse.values import read_values
-from practicus_mfa.core.policy import DatabaseRef, SecretRef
+from practicus_mfa.core.policy import DatabaseRef, SecretRef, SettingsPage
 
 ACTIVE = KeyId("aaaaaaaaaaaa")
 ROLLING = KeyId("bbbbbbbbbbbb")
@@ -32,7 +33,12 @@ def test_the_seed_s_values_render_a_policy_and_a_secret() -> None:
     assert manifests.policy == {
         "apiVersion": "mfa.practicus.ai/v1",
         "kind": "MfaPolicy",
-        "metadata": {"name": "practicus-mfa", "namespace": "here", "labels": labels},
+        "metadata": {
+            "name": "practicus-mfa",
+            "namespace": "here",
+            "labels": labels,
+            "annotations": {"mfa.practicus.ai/settings-page": "edit"},
+        },
         "spec": {
             "mfa": {
                 "enabled": True,
@@ -176,3 +182,15 @@ def test_a_damaged_secret_is_told_without_its_values(secret: object, message: st
         secret_entry(secret, "activeKey", source="secret.yaml")
     assert caught.value.message == f"secret.yaml: {message}"
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("mode", SettingsPage)
+def test_what_the_settings_page_may_do_is_read_back_as_it_was_rendered(mode: SettingsPage) -> None:
+    policy: Any = rendered({"login": {"settingsPage": str(mode)}}).policy
+    assert page_allowed(policy["metadata"]["annotations"]) is mode
+
+
+def test_an_annotation_that_nobody_understands_allows_nothing() -> None:
+    assert page_allowed({}) is SettingsPage.EDIT
+    for found in ("", "Edit", "all", True, 7):
+        assert page_allowed({SETTINGS_PAGE: found}) is SettingsPage.READ

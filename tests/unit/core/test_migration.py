@@ -83,7 +83,7 @@ def test_zero_users_are_migrated_without_any_work() -> None:
     assert works(world) == []
     assert world.write_key == B
     assert world.reason("DataUpToDate") == "True UpToDate"
-    assert world.message("DataUpToDate") == "All 0 rows are under the active key."
+    assert world.message("DataUpToDate") == "There is no row yet."
 
 
 def test_a_million_rows_are_written_with_separators() -> None:

@@ -74,7 +74,8 @@ def test_a_lost_keyring_whose_keys_the_secret_no_longer_holds_is_not_rebuilt() -
     assert world.message("Ready") == world.message("DataUpToDate") == plan.message
     assert plan.message == (
         f"The keyring is lost and rows need key {A}, which secretStore does not hold: put key {A} into "
-        "rollingKey (the keyring's archive or a backup of values.yaml may have it)."
+        "rollingKey (the keyring's archive or a backup of values.yaml may have it; where nobody has it any "
+        "more, `practicus-mfa recover --keys-lost`)."
     )
     edited(world, B, A)
     assert world.settle().at_rest
@@ -97,7 +98,8 @@ def test_two_keys_that_rows_need_are_asked_for_in_both_fields() -> None:
     plan = world.settle()
     assert plan.message == (
         f"The keyring is lost and rows need key {A}, {B}, which secretStore does not hold: set activeKey to "
-        f"key {B} and rollingKey to key {A} (the keyring's archive or a backup of values.yaml may have it)."
+        f"key {B} and rollingKey to key {A} (the keyring's archive or a backup of values.yaml may have it; "
+        "where nobody has it any more, `practicus-mfa recover --keys-lost`)."
     )
     edited(world, C, A)
     assert "set activeKey" in world.settle().message, "one of the two is not enough"
@@ -115,7 +117,7 @@ def test_more_keys_than_the_secret_can_hold_need_the_keyring_itself() -> None:
     assert plan.message == (
         f"The keyring is lost and rows need key {D}, which secretStore does not hold: restore the keyring "
         "itself from a backup, for secretStore can't hold as many keys (the keyring's archive or a backup of "
-        "values.yaml may have it)."
+        "values.yaml may have it; where nobody has it any more, `practicus-mfa recover --keys-lost`)."
     )
 
 

@@ -52,6 +52,8 @@ def test_every_value_is_read() -> None:
         secret_ref=SecretRef(name="keys", active=KeyId("0123456789ab"), rolling=KeyId("ba9876543210")),
         database_ref=DatabaseRef("db", "uri"),
         migration=MigrationRules(suspend=True),
+        values_mfa=MfaRules(mandatory=True, mandatory_for_sys_admins=True, grace_period_days=3),
+        values_remember_me=RememberMeRules(days=7, disabled_for_sys_admins=True),
     )
 
 

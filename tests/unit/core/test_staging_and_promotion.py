@@ -121,6 +121,7 @@ def test_readers_that_can_read_with_every_key_in_use_are_counted() -> None:
     world = installed()
     assert world.reason("ReadersConverged") == "True Converged"
     assert world.message("ReadersConverged") == "All 2 readers can read with every key in use."
+    assert installed(readers=1).message("ReadersConverged") == "The reader can read with every key in use."
 
 
 def test_a_reader_that_lags_with_no_rotation_under_way_is_still_told() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from practicus_mfa.core import plan as p
+from practicus_mfa.core.audit_chain import GENESIS
 from practicus_mfa.core.decide import decide
 from practicus_mfa.core.status import Manifest, conditions_of, instant, sound_status, status
 from tests.support.world import World
@@ -38,6 +39,7 @@ def test_the_status_of_an_installation_at_rest() -> None:
         "readers": {"total": 2, "converged": 2},
         "rotation": {},
         "history": [],
+        "auditHead": {"count": 0, "hash": GENESIS.hex()},
     }
 
 

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from practicus_mfa.core.usernames import MAX_TEXT, MAX_USERNAME, parse_text, parse_username, username_key
+from practicus_mfa.core.usernames import (
+    MAX_TEXT,
+    MAX_USERNAME,
+    parse_new_username,
+    parse_text,
+    parse_username,
+    username_key,
+)
 
 
 @pytest.mark.parametrize(
@@ -94,3 +101,10 @@ def test_texts_that_are_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError) as refused:
         parse_text("the name", text)
     assert str(refused.value) == message
+
+
+@pytest.mark.parametrize("name", ["cli:root", "CLI:root", "\uff43li:x", "c\u2113i:x"])
+def test_nobody_new_is_called_as_people_at_the_command_line_are(name: str) -> None:
+    with pytest.raises(ValueError, match="that begin with cli: are the command line's in the audit"):
+        parse_new_username(name)
+    assert parse_new_username("clio: x") == "clio: x"

@@ -16,6 +16,7 @@ from practicus_mfa.core.policy import (
     MigrationRules,
     RememberMeRules,
     SessionRules,
+    SettingsPage,
     TableSpec,
 )
 from practicus_mfa.documents import parse_yaml
@@ -117,6 +118,9 @@ def test_every_value_is_read() -> None:
 def test_a_url_and_an_embedded_database_are_read() -> None:
     assert read_values({"database": {"url": "postgresql://u:p@h/d"}}).database.url == "postgresql://u:p@h/d"
     assert read_values({"database": {"embedded": {"enabled": True}}}).database.embedded
+    # The volume is the chart's business.
+    volume = {"enabled": True, "size": "5Gi", "storageClass": "fast"}
+    assert read_values({"database": {"embedded": volume}}).database.embedded
 
 
 def test_no_secret_is_shown() -> None:
@@ -272,3 +276,13 @@ def test_one_fault_is_one_line() -> None:
     with pytest.raises(InvalidConfiguration) as caught:
         read_values({"userLogin": {"mfa": {"mandatry": True}}})
     assert str(caught.value) == "values.yaml: userLogin.mfa.mandatry: unknown; did you mean mandatory?"
+
+
+@pytest.mark.parametrize("mode", SettingsPage)
+def test_of_login_what_the_settings_page_may_do_is_read(mode: SettingsPage) -> None:
+    assert read_values({"login": {"settingsPage": str(mode), "host": 7}}).settings_page is mode
+
+
+def test_what_the_settings_page_may_do_is_never_guessed() -> None:
+    with pytest.raises(InvalidConfiguration, match=r"login\.settingsPage: none of the ways"):
+        read_values({"login": {"settingsPage": "write"}})

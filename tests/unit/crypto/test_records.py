@@ -29,10 +29,14 @@ def test_a_page_of_one_length_is_read_and_written_back(size: int) -> None:
     shape = _shape(tokens[0])
     records = read(tokens, shape)
     assert records is not None
-    assert [signed + mac for signed, mac in records] == [base64.urlsafe_b64decode(token) for token in tokens]
-    assert all(len(signed) == shape.signed for signed, _ in records)
-    assert write([signed for signed, _ in records], [mac for _, mac in records], shape) == "".join(tokens)
+    signed, macs = records
+    assert [one + mac for one, mac in zip(signed, macs, strict=True)] == [
+        base64.urlsafe_b64decode(token) for token in tokens
+    ]
+    assert all(len(one) == shape.signed for one in signed)
+    assert write(signed, macs, shape) == "".join(tokens)
     assert read([token.encode() for token in tokens], shape) == records
+    assert read([memoryview(token.encode()) for token in tokens], shape) == records
 
 
 def test_every_length_of_a_token_has_one_shape_and_no_other_length_has() -> None:
@@ -58,6 +62,7 @@ def test_one_token_that_is_not_canonical_is_noticed(size: int, position: int) ->
     bad = [
         "=" + good[1:],
         good[:40] + "=" + good[41:],
+        good[:last] + "=" + good[last + 1 :],
         "A" + good[1:],
         good[:40] + "+" + good[41:],
         good[:40] + "/" + good[41:],

@@ -18,6 +18,7 @@ from practicus_mfa.crypto.totp import (
     matching_step,
     new_secret,
     parse_secret,
+    secret_for,
     secret_text,
     step_at,
 )
@@ -137,6 +138,14 @@ def test_other_digits_of_the_right_value_do_not_match() -> None:
 def test_new_secrets_have_160_bits() -> None:
     assert len({new_secret() for _ in range(10)}) == 10
     assert len(new_secret()) * 8 == 160
+
+
+def test_each_is_shown_a_secret_of_the_same_length_that_tells_nothing_of_the_others() -> None:
+    seed = new_secret()
+    shown = [secret_for(seed, whom) for whom in ("session 1", "session 2", "half-login 1")]
+    assert shown[0] == secret_for(seed, "session 1") != secret_for(new_secret(), "session 1")
+    assert len({seed, *shown}) == 4
+    assert {len(secret) for secret in shown} == {20}
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 10, 20, 32])

@@ -68,6 +68,26 @@ def test_resources_may_be_left_out() -> None:
     assert "resources" not in pod["containers"][0]
 
 
+def test_pods_run_as_whom_the_installation_says_and_restricted_in_any_case() -> None:
+    def user(template: JobTemplate) -> dict[str, Any]:
+        found: dict[str, Any] = job(template)["spec"]["template"]["spec"]["securityContext"]
+        return found
+
+    restricted = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert user(replace(TEMPLATE, security_context={})) == restricted
+    asked = {"fsGroup": 7, "runAsNonRoot": False}
+    assert user(replace(TEMPLATE, security_context=asked)) == {**restricted, "fsGroup": 7}
+
+
+def test_volumes_of_the_installation_are_found_beside_our_own() -> None:
+    authority, place = {"name": "ca", "configMap": {"name": "ca"}}, {"name": "ca", "mountPath": "/etc/ca"}
+    before = job()["spec"]["template"]["spec"]
+    after = job(replace(TEMPLATE, volumes=(authority,), volume_mounts=(place,)))["spec"]["template"]["spec"]
+    assert after["volumes"] == [*before["volumes"], authority]
+    (own,), (container,) = before["containers"], after["containers"]
+    assert container["volumeMounts"] == [*own["volumeMounts"], place]
+
+
 @pytest.mark.parametrize("policy", ["a", "a-b.c", "x" * 53, f"{'x' * 51}.y", "a" * 25 + "-" * 8 + "b" * 20])
 @pytest.mark.parametrize("number", [1, 123_456_789])
 def test_a_job_s_name_and_the_greatest_index_are_a_host_name(policy: str, number: int) -> None:

@@ -62,4 +62,6 @@ def test_everything_that_expires_is_deleted() -> None:
         "pending factors",
         "known browsers",
         "counters",
+        "tries at unknown names",
+        "bulk runs",
     }

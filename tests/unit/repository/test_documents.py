@@ -77,7 +77,7 @@ def test_a_decision_is_dated_and_says_why_what_and_what_follows(decision: Path) 
     ]
 
 
-@pytest.mark.parametrize("name", ["run", "dev", "build"])
+@pytest.mark.parametrize("name", ["run", "dev", "build", "sbom"])
 def test_requirements_are_pinned_with_hashes_and_name_no_host(name: str) -> None:
     text = _requirements(name)
     requirements = re.split(r"\n(?=\S)", text.strip())
@@ -89,10 +89,11 @@ def test_requirements_are_pinned_with_hashes_and_name_no_host(name: str) -> None
 
 
 def test_what_runs_is_part_of_what_is_developed_in_the_same_versions() -> None:
-    pins = {name: set(PIN.findall(_requirements(name))) for name in ("run", "dev", "build")}
+    pins = {name: set(PIN.findall(_requirements(name))) for name in ("run", "dev", "build", "sbom")}
     assert pins["run"] <= pins["dev"]
-    shared = {package for package, _ in pins["dev"]} & {package for package, _ in pins["build"]}
-    assert {pin for pin in pins["build"] if pin[0] in shared} <= pins["dev"]
+    for name in ("build", "sbom"):
+        shared = {package for package, _ in pins["dev"]} & {package for package, _ in pins[name]}
+        assert {pin for pin in pins[name] if pin[0] in shared} <= pins["dev"]
 
 
 def test_one_oldest_python_everywhere() -> None:

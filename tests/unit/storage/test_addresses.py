@@ -18,6 +18,7 @@ from practicus_mfa.storage.addresses import (
 
 REMEDY = "Give it as sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME."
 SECRET = "s3cr3t"
+AT = "its password has an @, which is written %40 there"
 
 
 def _postgres(url: str) -> PostgresAddress:
@@ -41,6 +42,12 @@ def test_a_server_on_a_socket() -> None:
         "mfa at /run/postgresql:5433"
     )
     assert _postgres("postgresql:///mfa").user == "the default role"
+
+
+def test_a_name_with_an_at_sign_and_a_password_as_urls_spell_one() -> None:
+    assert _postgres("postgresql://mfa@db/my@mfa").name == "my@mfa"
+    address = _postgres("postgresql://mfa:p%40ss@db/mfa")
+    assert (address.url.password, address.shown) == ("p@ss", "mfa at db")
 
 
 def test_several_hosts() -> None:
@@ -74,6 +81,9 @@ def test_a_file_in_a_data_folder_of_any_name(name: str) -> None:
         ("sqlite:///:memory:", "SQLite needs a file that several processes can open"),
         (f"mysql://mfa:{SECRET}@db.example/mfa", "'mysql' is neither SQLite nor PostgreSQL"),
         (f"postgresql+asyncpg://mfa:{SECRET}@x/mfa", "'postgresql+asyncpg' is neither SQLite nor PostgreSQL"),
+        (f"postgresql://mfa:p@{SECRET}@db/mfa", AT),
+        (f"postgresql://mfa:p@{SECRET}@db:5432/mfa", AT),
+        (f"postgresql://mfa:p@x/{SECRET}@db/mfa", AT),
     ],
 )
 def test_a_malformed_url_is_not_quoted(url: str, why: str) -> None:

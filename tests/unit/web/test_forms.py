@@ -75,6 +75,13 @@ def test_what_is_not_plainly_a_form_is_refused(body: bytes) -> None:
     assert refused.value.__cause__ is None or "a=" not in str(refused.value)
 
 
+def test_a_page_may_allow_more_fields() -> None:
+    body = b"&".join(b"a%d=1" % number for number in range(MOST_FIELDS + 1))
+    assert len(parse_form(body, MOST_FIELDS + 1)) == MOST_FIELDS + 1
+    with pytest.raises(HTTPException):
+        parse_form(body + b"&b=1", MOST_FIELDS + 1)
+
+
 def test_the_limits_themselves_are_allowed() -> None:
     assert len(parse_form(b"&".join(b"a%d=1" % number for number in range(MOST_FIELDS)))) == MOST_FIELDS
     assert parse_form(b"a=" + b"x" * LONGEST_FIELD) == {"a": "x" * LONGEST_FIELD}

@@ -53,7 +53,18 @@ class Front:
     def __post_init__(self) -> None:
         cache = self.world.cache()
         steady = lambda: self.world.seconds  # noqa: E731
-        self.app = ForwardAuth(self._within, cache, self.config, observe=self.seen.append, steady=steady)
+        self.unanswered = 0
+        self.app = ForwardAuth(
+            self._within,
+            cache,
+            self.config,
+            observe=self.seen.append,
+            unavailable=self._count,
+            steady=steady,
+        )
+
+    def _count(self) -> None:
+        self.unanswered += 1
 
     @staticmethod
     async def _within(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -403,6 +414,7 @@ def test_while_the_database_is_away_each_proxy_is_told_in_its_way() -> None:
     for answer in (front.traefik(SESSION, PAGE), front.envoy(SESSION, PAGE)):
         assert (answer.status, answer.headers["retry-after"]) == (503, "5")
         assert answer.body == "Log-ins can't be checked at the moment. Try again in a few seconds.\n"
+    assert front.unanswered == 3
 
 
 def test_where_one_cookie_can_not_be_judged_another_may_do() -> None:
@@ -411,6 +423,7 @@ def test_where_one_cookie_can_not_be_judged_another_may_do() -> None:
     front.world.fault = AWAY
     both = {"cookie": f"{SESSION['cookie']}; {VERIFY['cookie']}"}
     assert front.nginx(both).status == 200
+    assert front.unanswered == 0
 
 
 @pytest.mark.parametrize(("port", "kept"), [(":443", ""), (":80", ":80"), (":8443", ":8443"), ("", "")])

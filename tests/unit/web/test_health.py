@@ -50,7 +50,7 @@ def test_all_well_it_is_ready() -> None:
 @pytest.mark.parametrize(
     ("seen", "reason"),
     [
-        (Seen(seen=DatabaseSeen(), in_force=None), "the database does not answer: it was not asked yet"),
+        (Seen(seen=DatabaseSeen(), in_force=None), "the database can't be used: it was not asked yet"),
         (
             Seen(seen=DatabaseSeen(reached=True, fault="", policy_fault="no policy"), in_force=None),
             "no policy",

@@ -26,9 +26,11 @@ def test_what_happens_is_counted() -> None:
     metrics.login("success")
     metrics.enrolment("wrong_code")
     metrics.login_seconds(0.03)
+    metrics.verify_unavailable()
     found = lines(metrics)
     assert 'practicus_mfa_login_total{result="success"} 1.0' in found
     assert 'practicus_mfa_enrollments_total{result="wrong_code"} 1.0' in found
+    assert "practicus_mfa_verify_unavailable_total 1.0" in found
     assert 'practicus_mfa_login_duration_seconds_bucket{le="0.05"} 1.0' in found
     assert 'practicus_mfa_login_duration_seconds_bucket{le="0.025"} 0.0' in found
 

@@ -10,6 +10,7 @@ import pytest
 from practicus_mfa.core.login.access import AccessRule
 from practicus_mfa.core.login.config import Branding, LoginConfig
 from practicus_mfa.core.parse.login import login_config
+from practicus_mfa.core.policy import SettingsPage
 from practicus_mfa.faults import InvalidConfiguration
 
 HOST = "login.example.com"
@@ -29,6 +30,16 @@ def test_everything_that_may_stand_there() -> None:
     tree = {
         "enabled": True,
         "replicas": 2,
+        "service": {"type": "ClusterIP"},
+        "ingress": {"enabled": True},
+        "httpRoute": {"parentRefs": [{"name": "gateway"}]},
+        "traefikMiddleware": {"enabled": True},
+        "autoscaling": {"enabled": True},
+        "podDisruptionBudget": {"maxUnavailable": "25%"},
+        "topologySpreadConstraints": [],
+        "resources": {"limits": {"memory": "1Gi"}},
+        "serviceAccount": {"create": False},
+        "terminationGracePeriodSeconds": 60,
         "host": "Login.example.com:8443",
         "cookieDomain": ".Example.com",
         "trustedProxies": ["10.0.0.0/8", "2001:db8::1", "192.168.1.7/24"],
@@ -188,3 +199,21 @@ def test_what_is_a_path_of_a_rule(path: str) -> None:
 def test_all_faults_are_told_at_once() -> None:
     tree = {"host": 1, "access": [{"paths": ["x"]}], "trustedProxies": "10.0.0.1", "branding": []}
     assert len(lines(tree)) == 4
+
+
+@pytest.mark.parametrize("mode", SettingsPage)
+def test_the_settings_page_does_what_it_is_told(mode: SettingsPage) -> None:
+    assert login_config({"host": HOST, "settingsPage": str(mode)}).settings_page is mode
+
+
+@pytest.mark.parametrize("nothing", [{}, {"settingsPage": None}, {"settingsPage": ""}])
+def test_it_edits_unless_told_otherwise(nothing: dict[str, Any]) -> None:
+    assert login_config({"host": HOST} | nothing).settings_page is SettingsPage.EDIT
+
+
+@pytest.mark.parametrize("wrong", ["Edit", "write", "edit "])
+def test_what_it_may_do_is_never_guessed(wrong: str) -> None:
+    assert lines({"host": HOST, "settingsPage": wrong}) == [
+        "settingsPage: none of the ways that there are; write one of edit, tighten, read"
+    ]
+    assert paths({"settingsPage": True}) == ["settingsPage"]

@@ -8,7 +8,7 @@ import pytest
 
 from practicus_mfa.documents import parse_yaml
 from practicus_mfa.faults import InvalidConfiguration
-from practicus_mfa.kube.job_template import RESOURCES, JobTemplate
+from practicus_mfa.kube.job_template import AS_THE_IMAGE_S_USER, RESOURCES, JobTemplate
 from practicus_mfa.reconciler.cluster.config import OperatorConfig, read_config
 
 WHOLE = """
@@ -28,6 +28,9 @@ jobTemplate:
   serviceAccountName: worker
   podLabels: {team: platform}
   podAnnotations: {example.com/inject: "false"}
+  securityContext: {runAsUser: 1000}
+  volumes: [{name: ca, configMap: {name: ca}}]
+  volumeMounts: [{name: ca, mountPath: /etc/ca}]
   ttlSecondsAfterFinished: 600
 definition: {file: /etc/practicus-mfa/mfapolicies.yaml, owner: here-mfa-operator}
 """
@@ -73,6 +76,9 @@ def test_everything_is_read() -> None:
             service_account="worker",
             pod_labels={"team": "platform"},
             pod_annotations={"example.com/inject": "false"},
+            security_context={"runAsUser": 1000},
+            volumes=({"name": "ca", "configMap": {"name": "ca"}},),
+            volume_mounts=({"name": "ca", "mountPath": "/etc/ca"},),
             ttl_seconds=600,
         ),
         definition=Path("/etc/practicus-mfa/mfapolicies.yaml"),
@@ -155,6 +161,11 @@ def test_a_namespace_among_others_is_named_by_its_place() -> None:
 def test_resources_that_are_written_are_not_added_to() -> None:
     assert read("jobTemplate: {image: mfa:1, resources: {}}").job_template.resources == {}
     assert read("jobTemplate: {image: mfa:1}").job_template.resources == RESOURCES
+
+
+def test_as_whom_pods_run_is_not_added_to_where_it_is_written() -> None:
+    assert read("jobTemplate: {image: mfa:1, securityContext: {}}").job_template.security_context == {}
+    assert read("jobTemplate: {image: mfa:1}").job_template.security_context == AS_THE_IMAGE_S_USER
 
 
 def test_an_empty_file_lacks_the_image() -> None:

@@ -54,6 +54,16 @@ def test_a_condition_has_one_status(metrics: Metrics) -> None:
     assert found == [1, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("note", "told"), [("", 0), (" Key ab was removed from values.yaml too early; …", 1)]
+)
+def test_a_key_that_was_removed_too_early_is_told(metrics: Metrics, note: str, told: int) -> None:
+    condition = {"type": "OldKeyRetirable", "status": "False", "reason": "RowsRemain"}
+    message = f"Rows may still need key ab.{note}"
+    metrics.show(KEY, status(conditions=[condition | {"lastTransitionTime": "x", "message": message}]), NOW)
+    assert value(metrics, "old_key_removed_early", **POLICY) == told
+
+
 def test_a_rotation_that_is_over_has_no_start(metrics: Metrics) -> None:
     metrics.show(KEY, status(), NOW)
     assert value(metrics, "rotation_start_timestamp_seconds", **POLICY) == NOW.timestamp() - 3600

@@ -9,6 +9,7 @@ from practicus_mfa.core.events import Event
 from practicus_mfa.errors import UnreachableError
 from practicus_mfa.kube.faults import ConflictError
 from practicus_mfa.kube.objects import EVENTS, POLICIES
+from practicus_mfa.reconciler.cluster import publish
 from practicus_mfa.reconciler.cluster.publish import DATES, NUMBERS, UNTOLD, Publisher, patience, spelled
 
 NOW = datetime(2026, 5, 1, 12, 30, 15, 250_000, UTC)
@@ -21,6 +22,7 @@ WRITTEN: dict[str, Any] = {
     "readers": {"total": 2, "converged": 1},
     "rotation": {"id": 1, "step": "Migrate", "migrated": 4, "remaining": 5},
     "lastScanTime": "2026-05-01T12:00:00Z",
+    "auditHead": {"count": 7, "hash": "aa"},
 }
 
 
@@ -65,6 +67,7 @@ def test_numbers_are_written_every_few_seconds(wanted: dict[str, Any]) -> None:
     [
         changed(lastScanTime="2026-05-01T12:01:00Z"),
         changed(tables=[{**WRITTEN["tables"][0], "scannedAt": "2026-05-01T12:01:00Z"}]),
+        changed(auditHead={"count": 8, "hash": "ab"}),
     ],
 )
 def test_a_date_alone_is_written_every_few_minutes(wanted: dict[str, Any]) -> None:
@@ -140,6 +143,24 @@ def test_a_condition_does_not_wait() -> None:
     ready = changed(conditions=[{**WRITTEN["conditions"][0], "status": "True"}])
     told.status(policy(WRITTEN), ready)
     assert server.statuses[-1] == ready
+
+
+def test_the_end_of_the_audit_goes_to_the_log_when_it_is_published(caplog: pytest.LogCaptureFixture) -> None:
+    server, seconds = Server(), [100.0]
+    caplog.set_level("INFO", publish.log.name)
+
+    def logged() -> list[str]:
+        # What threads of other tests still say is none of it.
+        return [record.getMessage() for record in caplog.records if record.name == publish.log.name]
+
+    told = publisher(server, seconds)
+    moved = changed(auditHead={"count": 8, "hash": "ab"})
+    told.status(policy(WRITTEN), moved)
+    assert logged() == ["The audit's head is 8:ab."]
+    seconds[0] += DATES
+    told.status(policy(moved), {**moved, "observedGeneration": 2})
+    assert len(server.statuses) == 2
+    assert len(logged()) == 1
 
 
 def test_an_event_names_the_policy_and_the_time() -> None:

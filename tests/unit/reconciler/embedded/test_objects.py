@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from practicus_mfa.core.keyring import KeyId
+from practicus_mfa.core.policy import SettingsPage
 from practicus_mfa.crypto.keys import FernetKey
 from practicus_mfa.datafolder import DataFolder
 from practicus_mfa.documents import dump_yaml, read_document
 from practicus_mfa.errors import UsageError
 from practicus_mfa.reconciler.embedded.objects import install, read_request
 from practicus_mfa.reconciler.embedded.policy_file import count_generation
+from practicus_mfa.reconciler.embedded.stored_policy import StoredInFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -203,3 +205,43 @@ def test_adopting_is_a_persons_word(folder: DataFolder, values: Path, word: str,
     policy["metadata"]["annotations"]["mfa.practicus.ai/adopt"] = word
     _edit(folder, **policy)
     assert read_request(folder).adopt is adopts
+
+
+def test_what_the_settings_page_may_do_changes_without_a_new_generation(
+    folder: DataFolder, values: Path
+) -> None:
+    _install(folder, values, login={"settingsPage": "tighten"})
+    stored = StoredInFolder(folder)
+    assert stored.read().settings_page is SettingsPage.TIGHTEN
+    _install(folder, values, login={"settingsPage": "read"})
+    assert stored.read().settings_page is SettingsPage.READ
+    assert read_request(folder).generation == 1
+
+
+def test_annotations_of_others_stay_and_what_is_written_already_is_not_written_again(
+    folder: DataFolder, values: Path
+) -> None:
+    _install(folder, values)
+    policy: Any = read_document(folder.policy)
+    policy["metadata"]["annotations"]["note"] = "mine"
+    _edit(folder, **policy)
+    _install(folder, values)
+    found: Any = read_document(folder.policy)
+    assert found["metadata"]["annotations"]["note"] == "mine"
+    before = folder.policy.stat().st_mtime_ns
+    _install(folder, values)
+    count_generation(folder)
+    assert folder.policy.stat().st_mtime_ns == before
+
+
+def test_a_change_of_the_settings_page_is_a_new_generation_with_a_note_of_it(
+    folder: DataFolder, values: Path
+) -> None:
+    _install(folder, values)
+    stored = StoredInFolder(folder)
+    overrides = {"mfa": {"mandatory": True}}
+    assert stored.override(stored.read(), overrides, request="17 then") == 2
+    found = stored.read()
+    assert (found.generation, found.spec["overrides"], found.applied) == (2, overrides, "17 then")
+    assert stored.override(found, {}, request="18 later") == 3
+    assert "overrides" not in stored.read().spec

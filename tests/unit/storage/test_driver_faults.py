@@ -11,7 +11,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from practicus_mfa.errors import EXIT_UNREACHABLE, EXIT_USAGE
 from practicus_mfa.storage.addresses import SqliteFile, parse_url
-from practicus_mfa.storage.faults import BusyError, translated
+from practicus_mfa.storage.driver_faults import translated
+from practicus_mfa.storage.faults import BusyError
 
 FILE = SqliteFile(Path("/nowhere/mfa.db"))
 SERVER = parse_url("postgresql://mfa:s3cr3t@db:5432/mfa")
