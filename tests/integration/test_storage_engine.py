@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ from sqlalchemy import Connection, func, insert, make_url, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from practicus_mfa.errors import EXIT_UNREACHABLE, MfaError, UnreachableError, UsageError
-from practicus_mfa.storage import versions
+from practicus_mfa.storage import engine, versions
 from practicus_mfa.storage.engine import Database, connect, database_now
 from practicus_mfa.storage.faults import BusyError
 from practicus_mfa.storage.schema import audit, users
@@ -294,6 +296,34 @@ def test_writers_on_sqlite_wait_for_each_other(sqlite_db: Database) -> None:
         # Each one saw what all the ones before had written.
         assert _count(connection) == 80
         assert connection.execute(select(func.count()).where(users.c.is_active)).scalar_one() == 40
+
+
+def test_who_opens_a_new_file_beside_its_first_writer_waits_for_him(tmp_path: Path) -> None:
+    path = tmp_path / "mfa.db"
+    # Not yet in write-ahead logging: somebody else is about to turn it on.
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as first:
+        first.execute("CREATE TABLE made (by_the_first)")
+        first.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(SHORT.total_seconds(), first.execute, ["COMMIT"])
+        release.start()
+        second = connect(f"sqlite:///{path}")
+        with second.write() as connection:
+            connection.execute(text("INSERT INTO made VALUES (1)"))
+            assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+        second.close()
+        release.join()
+
+
+def test_who_holds_a_new_file_too_long_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT", SHORT)
+    path = tmp_path / "mfa.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as first:
+        first.execute("CREATE TABLE made (by_the_first)")
+        first.execute("BEGIN IMMEDIATE")
+        second = connect(f"sqlite:///{path}")
+        with pytest.raises(BusyError), second.write():
+            pass
+        second.close()
 
 
 def test_a_violated_constraint_is_an_answer_for_the_caller(db: Database) -> None:

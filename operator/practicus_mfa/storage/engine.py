@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -32,6 +33,8 @@ from practicus_mfa.storage.types import database_instant, read_document
 
 BUSY_TIMEOUT: Final = timedelta(seconds=30)
 """How long a writer waits for another one on SQLite."""
+
+_WAL_PAUSE_SECONDS: Final = 0.05
 
 _WRITES: Final = "practicus_mfa_writes"
 _LOCK_TIMEOUT: Final = "practicus_mfa_lock_timeout"
@@ -171,8 +174,7 @@ def _sqlite(path: Path, *, create: bool) -> Engine:
         try:
             connection.execute(f"PRAGMA busy_timeout = {_milliseconds(BUSY_TIMEOUT)}")
             connection.execute("PRAGMA foreign_keys = ON")
-            if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-                connection.execute("PRAGMA journal_mode = WAL")
+            _use_wal(connection)
             # A rotation forgets a key after the rows' commit, which no power cut may take back.
             connection.execute("PRAGMA synchronous = FULL")
         except BaseException:
@@ -189,6 +191,23 @@ def _sqlite(path: Path, *, create: bool) -> Engine:
     )
     event.listen(engine, "begin", _begin_on_sqlite)
     return engine.execution_options(schema_translate_map={SCHEMA: None})
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+        return
+    end = time.monotonic() + BUSY_TIMEOUT.total_seconds()
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            # The busy timeout does not hold here: SQLite refuses at once to go from reading to writing beside
+            # another writer, who may be another first user of a new file.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(_WAL_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _begin_on_sqlite(connection: Connection) -> None:
