@@ -194,14 +194,14 @@ def a_replica_that_never_has_the_new_key_is_told_and_what_waits_for_it_meanwhile
     assert f"reads with {A.id}" in logged
     assert B.id not in logged
 
-    # Nothing refuses this.
-    steps.delete_secret(installation, steps.secret_store(installation))
-    watched.edit_values(B)
-    release.apply("upgrade", B)
+    # Somebody turned off what would refuse this.
+    watched.edit_values(B, admission={"enabled": False})
+    release.apply("upgrade", B, A)
+    until(lambda: not release.refusal(B), "the upgrade to pass")
     watched.fires("MfaReadersNotConverged", "MfaOldKeyRemovedEarly")
     said = on_call.look("MfaOldKeyRemovedEarly")
     assert A.id in said.splitlines()[0]
-    watched.edit_values(B, A)
+    watched.edit_values(B, A, admission={"enabled": True})
     on_call.do("MfaOldKeyRemovedEarly", "helm upgrade")
     watched.fires("MfaReadersNotConverged")
 

@@ -153,7 +153,7 @@ def test_helm_4_is_refused_to_drop_a_key_too_early_and_where_nobody_refuses_noth
 def refused(product: Product, old: FernetKey, new: FernetKey) -> None:
     """The API server refuses, Helm prints the remedy, and the remedy helps."""
     release = product.release
-    told = product.refusal(new)
+    told = release.refusal(new)
     assert "denied request" in told
     assert "rows may still need the rolling key that this edit drops: put it back" in told
     assert not any(text in told for key in (old, new) for text in spellings(key.text))
@@ -171,7 +171,7 @@ def dropped(product: Product, old: FernetKey, new: FernetKey) -> None:
     release.change(admission={"enabled": False})
     release.apply("upgrade", new, old)
     # The API server takes a moment to forget an admission policy.
-    until(lambda: not product.refusal(new), "the upgrade to pass")
+    until(lambda: not release.refusal(new), "the upgrade to pass")
     early = f" Key {old.id} was removed from values.yaml too early; the keyring still has it."
     until(lambda: retirable(product) == f"Rows may still need key {old.id}.{early}", "the warning")
     conditions = installation.conditions()

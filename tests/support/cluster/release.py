@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from tests.support.chart import CHART, SEED, Helm, Tree
+from tests.support.chart import CHART, SEED, Helm, HelmError, Tree
 from tests.support.cluster.access import KubectlError
 
 if TYPE_CHECKING:
@@ -38,6 +38,14 @@ class Release:
         return self.helm.run(
             verb, self.name, str(self.chart), where, *flags, values=(self._values, {"secretStore": store})
         )
+
+    def refusal(self, key: FernetKey) -> str:
+        """Try to upgrade to *key* alone; return what Helm says where that is refused, '' where it is not."""
+        try:
+            self.apply("upgrade", key)
+        except HelmError as error:
+            return str(error)
+        return ""
 
     def change(self, **sections: object) -> None:
         """Change sections of values.yaml; nothing is upgraded yet."""

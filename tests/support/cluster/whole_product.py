@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from practicus_mfa.storage import readers, schema, users
-from tests.support.chart import HelmError
 from tests.support.cluster.login_release import REPLICAS
 from tests.support.waiting import until
 
@@ -93,14 +92,6 @@ class Product:
         until(lambda: self.keys_held() == [{key.id}] * REPLICAS, "pods to unload the old key")
         assert self.release.installation.status()["rollingKeyID"] == ""
         self.key = key
-
-    def refusal(self, key: FernetKey) -> str:
-        """Try to take the old key away; return what Helm says where that is refused, '' where it is not."""
-        try:
-            self.release.apply("upgrade", key)
-        except HelmError as error:
-            return str(error)
-        return ""
 
     def roll_back(self, revision: str, at: Ingress) -> None:
         """Go back to values with a former key, which changes nothing for people, and forth again."""
