@@ -27,9 +27,12 @@ settings.register_profile("thorough", settings.get_profile("dev"), max_examples=
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if postgres_programs.in_ci() else "dev"))
 
 RANDOM_LOOKING: Final = re.compile(
-    r"gAAAA|(?=[A-Za-z+/_-]*\d)(?=[a-z\d+/_-]*[A-Z])(?=[A-Z\d+/_-]*[a-z])[\w+/=-]{20,}", re.ASCII
+    r"gAAAA|argon2id?\$"
+    r"|(?=[a-z\d+/_-]*[A-Z])(?=[A-Z\d+/_-]*[a-z])((?=[A-Za-z+/_-]*\d)[\w+/=-]{20,}|[\w+/=-]{40,})",
+    re.ASCII,
 )
-"""A key or a token, whole or in part: digits, capitals and small letters, and long; or as Fernet's begin."""
+"""A key, a token or a hash, whole or in part: as Fernet's and Argon2's begin; or capitals and small letters,
+with digits among 20 characters, or in 40 even without."""
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
