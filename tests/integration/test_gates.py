@@ -28,7 +28,7 @@ from practicus_mfa.login.recovery_codes import give_recovery_codes
 from practicus_mfa.storage import groups, schema
 from practicus_mfa.web import app as application
 from practicus_mfa.web.gates import Gate, Page
-from practicus_mfa.web.health import HEALTH_ROUTES
+from practicus_mfa.web.views.health import HEALTH_ROUTES
 from tests.support.logging_in import Desk
 from tests.support.people import PASSWORD
 from tests.support.web_client import Browser, WebDesk, secret_of, with_domain

@@ -15,12 +15,12 @@ from starlette.staticfiles import StaticFiles
 from practicus_mfa.web.errors import error_page
 from practicus_mfa.web.forms import read_form
 from practicus_mfa.web.gates import Gate, Page, answer
-from practicus_mfa.web.health import HEALTH_ROUTES
 from practicus_mfa.web.security import Guard
 from practicus_mfa.web.service import Service
 from practicus_mfa.web.views import account, enrol, login, setup
 from practicus_mfa.web.views.admin import audit, settings
 from practicus_mfa.web.views.admin.pages import PAGES_OF_USERS
+from practicus_mfa.web.views.health import HEALTH_ROUTES
 
 if TYPE_CHECKING:
     from starlette.requests import Request

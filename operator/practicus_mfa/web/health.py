@@ -1,12 +1,9 @@
-"""Whether a replica may get requests: ``/healthz`` and ``/readyz``.
+"""Whether a replica may get requests.
 
 Ready means: the database was reached once, with its tables up to date, a policy is in force, the keyring is
 readable, a lease is held, and the clock agrees with the database's. A database that goes away afterwards
 leaves a replica ready: it is away for all of them alike, and a page that says so is better than no page.
 Where MFA is switched off, a replica needs no key.
-
-Why a replica is not ready is told to who asks it by its address, as probes and administrators do: that names
-the database and keys, which strangers need not know.
 """
 
 from __future__ import annotations
@@ -14,20 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
-
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from typing import Final
 
 from practicus_mfa.errors import NotReadyError
 from practicus_mfa.login.keyring_reader import KeyringReader
 from practicus_mfa.login.policy_reader import PolicyReader
-from practicus_mfa.web.security import is_front_door
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from practicus_mfa.web.service import Service
 
 MOST_SKEW: Final = timedelta(seconds=3)
 """Codes change every 30 seconds, and one step of drift is allowed: more than this would eat it up."""
@@ -109,25 +97,3 @@ class Health:
     @property
     def _needs_keys(self) -> bool:
         return not self._known or self._policy.rules().mfa.enabled
-
-
-async def healthz(_request: Request) -> Response:
-    """Answer that the process answers."""
-    return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
-
-
-async def readyz(request: Request) -> Response:
-    """Answer whether this replica may get requests, and why not."""
-    service: Service = request.app.state.service
-    readiness, config = service.ready(), service.config
-    status = 200 if readiness.ready else 503
-    public = is_front_door(config, request.headers.get("host", "")) and not config.insecure
-    text = readiness.head if public else readiness.text
-    return PlainTextResponse(text, status, headers={"Cache-Control": "no-store"})
-
-
-HEALTH_ROUTES: Final = (
-    Route("/healthz", healthz, methods=["GET"], name="healthz"),
-    Route("/readyz", readyz, methods=["GET"], name="readyz"),
-)
-"""What an application mounts; its state holds the service."""
