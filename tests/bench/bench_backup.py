@@ -19,9 +19,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from practicus_mfa.storage import schema, versions
-from practicus_mfa.storage.backup_compare import compare
-from practicus_mfa.storage.backup_restore import restore
-from practicus_mfa.storage.backup_write import create
+from practicus_mfa.storage.backup.compare import compare
+from practicus_mfa.storage.backup.restore import restore
+from practicus_mfa.storage.backup.write import create
 from practicus_mfa.storage.bulk import insert_all
 from practicus_mfa.storage.engine import Database, connect
 from tests.support import postgres_programs

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select, text, update
 
 from practicus_mfa.core.audit_chain import NOTHING, Head, link
-from practicus_mfa.storage import audit, backup_write
+from practicus_mfa.storage import audit
 from practicus_mfa.storage import schema as s
 from practicus_mfa.storage.audit_chain import SEALING_LOCK, count_unsealed, head, seal
 from practicus_mfa.storage.audit_verify import Broken, Fault, verify
+from practicus_mfa.storage.backup import write as backup_write
 from tests.support.audit_tampering import let_settle, unguarded
 from tests.support.forged_documents import FORGED, stored
 from tests.support.stores import rolled_back

@@ -10,10 +10,10 @@ from sqlalchemy import delete, insert, select
 from practicus_mfa.storage import audit, schema
 from practicus_mfa.storage.audit_chain import head, seal
 from practicus_mfa.storage.audit_verify import verify
-from practicus_mfa.storage.backup_manifest import CONTAINS
-from practicus_mfa.storage.backup_read import opened
-from practicus_mfa.storage.backup_restore import restore
-from practicus_mfa.storage.backup_write import create
+from practicus_mfa.storage.backup.manifest import CONTAINS
+from practicus_mfa.storage.backup.read import opened
+from practicus_mfa.storage.backup.restore import restore
+from practicus_mfa.storage.backup.write import create
 from tests.support.people import People, audited
 
 if TYPE_CHECKING:

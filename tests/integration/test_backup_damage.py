@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from practicus_mfa.errors import UsageError
 from practicus_mfa.storage import schema
-from practicus_mfa.storage.backup_format import MANIFEST, TABLES
-from practicus_mfa.storage.backup_read import DamagedBackupError, opened, verify
-from practicus_mfa.storage.backup_restore import restore
-from practicus_mfa.storage.backup_write import create
+from practicus_mfa.storage.backup.format import MANIFEST, TABLES
+from practicus_mfa.storage.backup.read import DamagedBackupError, opened, verify
+from practicus_mfa.storage.backup.restore import restore
+from practicus_mfa.storage.backup.write import create
 from tests.support.edited_backups import Parts, rewrite
 from tests.support.people import OLD, People, let_write
 from tests.support.stores import ready

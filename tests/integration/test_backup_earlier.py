@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 
 from practicus_mfa.storage import groups, recovery_codes, schema
 from practicus_mfa.storage.audit_chain import seal
-from practicus_mfa.storage.backup_compare import Counted, compare
-from practicus_mfa.storage.backup_read import verify
-from practicus_mfa.storage.backup_restore import restore
-from practicus_mfa.storage.backup_write import create
+from practicus_mfa.storage.backup.compare import Counted, compare
+from practicus_mfa.storage.backup.read import verify
+from practicus_mfa.storage.backup.restore import restore
+from practicus_mfa.storage.backup.write import create
 from tests.support.edited_backups import of_an_earlier_step
 from tests.support.people import OLD, People, let_write
 from tests.support.stores import add_factor, ready

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from practicus_mfa.errors import UsageError
-from practicus_mfa.storage import backup_write
-from practicus_mfa.storage.backup_read import verify
-from practicus_mfa.storage.backup_rows import encode_row
-from practicus_mfa.storage.backup_write import create
+from practicus_mfa.storage.backup import write as backup_write
+from practicus_mfa.storage.backup.read import verify
+from practicus_mfa.storage.backup.rows import encode_row
+from practicus_mfa.storage.backup.write import create
 from tests.support.people import People
 
 if TYPE_CHECKING:

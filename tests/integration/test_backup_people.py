@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from practicus_mfa.storage import backup_write, factors, group_members, groups, recovery_codes, schema
-from practicus_mfa.storage.backup_compare import NAMED, Counted, Raised, compare
-from practicus_mfa.storage.backup_read import DamagedBackupError
-from practicus_mfa.storage.backup_restore import restore
-from practicus_mfa.storage.backup_rows import encode_row
-from practicus_mfa.storage.backup_write import create
+from practicus_mfa.storage import factors, group_members, groups, recovery_codes, schema
+from practicus_mfa.storage.backup import write as backup_write
+from practicus_mfa.storage.backup.compare import NAMED, Counted, Raised, compare
+from practicus_mfa.storage.backup.read import DamagedBackupError
+from practicus_mfa.storage.backup.restore import restore
+from practicus_mfa.storage.backup.rows import encode_row
+from practicus_mfa.storage.backup.write import create
 from practicus_mfa.storage.engine import database_now
 from tests.support.people import OLD, People, let_write
 from tests.support.stores import add_factor, ready

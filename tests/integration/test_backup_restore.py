@@ -15,7 +15,6 @@ from practicus_mfa.errors import UnreachableError, UsageError
 from practicus_mfa.storage import (
     attempts,
     audit,
-    backup_write,
     groups,
     pending_factors,
     recovery_codes,
@@ -23,12 +22,13 @@ from practicus_mfa.storage import (
     users,
 )
 from practicus_mfa.storage.attempts import Key
-from practicus_mfa.storage.backup_format import EMPTIED, TABLES
-from practicus_mfa.storage.backup_manifest import Part
-from practicus_mfa.storage.backup_read import DamagedBackupError, verify
-from practicus_mfa.storage.backup_restore import restore
-from practicus_mfa.storage.backup_rows import encode_row
-from practicus_mfa.storage.backup_write import create
+from practicus_mfa.storage.backup import write as backup_write
+from practicus_mfa.storage.backup.format import EMPTIED, TABLES
+from practicus_mfa.storage.backup.manifest import Part
+from practicus_mfa.storage.backup.read import DamagedBackupError, verify
+from practicus_mfa.storage.backup.restore import restore
+from practicus_mfa.storage.backup.rows import encode_row
+from practicus_mfa.storage.backup.write import create
 from practicus_mfa.storage.claims import guarded_write, read_generation, record_generation
 from practicus_mfa.storage.counts import read_counts
 from practicus_mfa.storage.engine import connect
@@ -279,7 +279,7 @@ def test_writers_that_are_at_work_are_waited_for(
     fill(postgres_db)
     create(postgres_db, tmp_path / "backup.zip")
     before = content(postgres_db)
-    monkeypatch.setattr("practicus_mfa.storage.backup_restore.LOCK_TIMEOUT", timedelta(milliseconds=50))
+    monkeypatch.setattr("practicus_mfa.storage.backup.restore.LOCK_TIMEOUT", timedelta(milliseconds=50))
     with postgres_db.write() as connection:
         users.create(connection, NewUser(username="at-work"))
         with pytest.raises(UnreachableError, match="holds a lock"):

@@ -48,7 +48,7 @@ from practicus_mfa.storage import (
     standing,
     users,
 )
-from practicus_mfa.storage.backup_format import EMPTIED
+from practicus_mfa.storage.backup.format import EMPTIED
 from practicus_mfa.storage.claims import Claimed, guarded_write, record_generation, take_claim
 from practicus_mfa.storage.counts import FOLD_FROM, fold, save_table_counts
 from practicus_mfa.storage.engine import Database, connect

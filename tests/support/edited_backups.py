@@ -7,7 +7,7 @@ import json
 import zipfile
 from typing import TYPE_CHECKING
 
-from practicus_mfa.storage.backup_format import COMMENT, MANIFEST
+from practicus_mfa.storage.backup.format import COMMENT, MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

@@ -17,8 +17,8 @@ from practicus_mfa.errors import MfaError
 from practicus_mfa.settings import Form
 
 if TYPE_CHECKING:
-    from practicus_mfa.storage.backup_manifest import Manifest
-    from practicus_mfa.storage.backup_restore import Restored
+    from practicus_mfa.storage.backup.manifest import Manifest
+    from practicus_mfa.storage.backup.restore import Restored
 
 _COLUMNS: Final = (Column("TABLE", "table"), Column("ROWS", "rows", right=True))
 
@@ -54,11 +54,11 @@ def create(target: Target, file: Path | None, output: Form) -> None:
 
     All of it is of one moment; log-ins and rotations go on meanwhile.
     """
-    from practicus_mfa.storage import backup_write
-    from practicus_mfa.storage.backup_manifest import CONTAINS
+    from practicus_mfa.storage.backup import write
+    from practicus_mfa.storage.backup.manifest import CONTAINS
 
     path = file or new_backup(target)
-    _show(backup_write.create(target.database, path), path, output, f"Backup {path}")
+    _show(write.create(target.database, path), path, output, f"Backup {path}")
     note(CONTAINS)
 
 
@@ -67,9 +67,9 @@ def create(target: Target, file: Path | None, output: Form) -> None:
 @output_option
 def verify(file: Path, output: Form) -> None:
     """Read the whole of a backup, and tell whether it is as it was written. Needs no database."""
-    from practicus_mfa.storage import backup_read
+    from practicus_mfa.storage.backup import read
 
-    _show(backup_read.verify(file), file, output, f"The backup {file} is whole")
+    _show(read.verify(file), file, output, f"The backup {file} is whole")
 
 
 @backup.command()
@@ -95,10 +95,11 @@ def restore(
     since the backup stays so unless that is asked for.
     """
     from practicus_mfa.cli import backup_comparison
-    from practicus_mfa.storage import backup_compare, backup_restore
+    from practicus_mfa.storage.backup import compare
+    from practicus_mfa.storage.backup import restore as backup_restore
 
-    if dry_run or backup_compare.has_users(target.database):
-        comparison = backup_compare.compare(target.database, file)
+    if dry_run or compare.has_users(target.database):
+        comparison = compare.compare(target.database, file)
         if dry_run:
             backup_comparison.show(comparison, output)
             return
@@ -142,7 +143,7 @@ def _missing_keys(target: Target, needed: Collection[str]) -> list[str]:
 
 
 def _show(manifest: Manifest, path: Path, output: Form, done: str) -> None:
-    from practicus_mfa.storage.backup_manifest import CONTAINS
+    from practicus_mfa.storage.backup.manifest import CONTAINS
 
     rows = [{"table": part.table, "rows": part.rows} for part in manifest.parts]
     if output != "table":

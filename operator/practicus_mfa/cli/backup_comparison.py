@@ -13,7 +13,7 @@ from practicus_mfa.errors import UsageError
 
 if TYPE_CHECKING:
     from practicus_mfa.settings import Form
-    from practicus_mfa.storage.backup_compare import Comparison, Counted, Raised
+    from practicus_mfa.storage.backup.compare import Comparison, Counted, Raised
 
 _RIGHTS: Final = {"is_active": "active", "is_staff": "staff", "is_superuser": "superuser"}
 

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, inspect, select, update
 
 from practicus_mfa.core.usernames import username_key
-from practicus_mfa.storage.backup_rows import decode_row, encode_row
+from practicus_mfa.storage.backup.rows import decode_row, encode_row
 from practicus_mfa.storage.factors import HAS_TOKEN
 from practicus_mfa.storage.schema import (
     SCHEMA,

@@ -45,6 +45,14 @@ def test_links_within_the_repository_lead_somewhere(document: Path) -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize("name", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_each_file_that_developers_are_sent_to_is_there(name: str) -> None:
+    named = set(re.findall(r"`((?:\w+/)+(?:\w+\.\w+)?)`", _prose(ROOT / name)))
+    roots = (ROOT, ROOT / "operator" / "practicus_mfa")
+    assert named
+    assert {path for path in named if not any((root / path).exists() for root in roots)} == set()
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_each_make_target_that_is_named_exists(document: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))

@@ -10,10 +10,10 @@ from typing import Final
 from sqlalchemy import select
 
 from practicus_mfa.storage import versions
-from practicus_mfa.storage.backup_audit import is_there
-from practicus_mfa.storage.backup_manifest import Manifest
-from practicus_mfa.storage.backup_merge import Row, by_id, is_same, kept_rows, rows_there, side_by_side
-from practicus_mfa.storage.backup_people import (
+from practicus_mfa.storage.backup.audit import is_there
+from practicus_mfa.storage.backup.manifest import Manifest
+from practicus_mfa.storage.backup.merge import Row, by_id, is_same, kept_rows, rows_there, side_by_side
+from practicus_mfa.storage.backup.people import (
     Pair,
     groups_raised,
     is_gone,
@@ -22,7 +22,7 @@ from practicus_mfa.storage.backup_people import (
     pairs_of_users,
     raised,
 )
-from practicus_mfa.storage.backup_read import check, opened
+from practicus_mfa.storage.backup.read import check, opened
 from practicus_mfa.storage.engine import Database
 from practicus_mfa.storage.schema import audit, factors, recovery_codes, users
 

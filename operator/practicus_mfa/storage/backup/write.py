@@ -22,9 +22,9 @@ from practicus_mfa.errors import UnreachableError, UsageError
 from practicus_mfa.files import PRIVATE, sync_folder
 from practicus_mfa.storage import versions
 from practicus_mfa.storage.audit_chain import head
-from practicus_mfa.storage.backup_format import COMMENT, MANIFEST, TABLES, part_name
-from practicus_mfa.storage.backup_manifest import Manifest, Part
-from practicus_mfa.storage.backup_rows import encode_row
+from practicus_mfa.storage.backup.format import COMMENT, MANIFEST, TABLES, part_name
+from practicus_mfa.storage.backup.manifest import Manifest, Part
+from practicus_mfa.storage.backup.rows import encode_row
 from practicus_mfa.storage.engine import Database, database_now
 from practicus_mfa.storage.schema import live_keys
 

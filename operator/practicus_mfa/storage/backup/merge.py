@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Column, Connection, Table, bindparam, select, tuple_
 
-from practicus_mfa.storage.backup_read import Backup, DamagedBackupError
+from practicus_mfa.storage.backup.read import Backup, DamagedBackupError
 
 BATCH: Final = 1_000
 """Rows in memory at a time."""

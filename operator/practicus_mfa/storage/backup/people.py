@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, select
 
-from practicus_mfa.storage.backup_merge import (
+from practicus_mfa.storage.backup.merge import (
     Row,
     by_id,
     is_same,
@@ -25,7 +25,7 @@ from practicus_mfa.storage.backup_merge import (
     rows_there,
     side_by_side,
 )
-from practicus_mfa.storage.backup_read import Backup
+from practicus_mfa.storage.backup.read import Backup
 from practicus_mfa.storage.engine import database_now
 from practicus_mfa.storage.schema import factors, groups, memberships, recovery_codes, users
 

@@ -17,9 +17,9 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from practicus_mfa.errors import UsageError
 from practicus_mfa.storage import versions
-from practicus_mfa.storage.backup_format import COMMENT, MANIFEST, TABLES
-from practicus_mfa.storage.backup_manifest import Manifest, Part
-from practicus_mfa.storage.backup_rows import decode_row
+from practicus_mfa.storage.backup.format import COMMENT, MANIFEST, TABLES
+from practicus_mfa.storage.backup.manifest import Manifest, Part
+from practicus_mfa.storage.backup.rows import decode_row
 
 if TYPE_CHECKING:
     from sqlalchemy import Table

@@ -7,8 +7,8 @@ keyring's generation is forgotten: so the next pass sees that the keyring is ahe
 no fact of an earlier rotation, and has every row looked at.
 
 Beside the transaction that writes, another one still sees the rows from before: what may come back of users,
-factors and codes is decided by both (:mod:`practicus_mfa.storage.backup_people`). The audit only grows
-(:mod:`practicus_mfa.storage.backup_audit`).
+factors and codes is decided by both (:mod:`practicus_mfa.storage.backup.people`). The audit only grows
+(:mod:`practicus_mfa.storage.backup.audit`).
 """
 
 from __future__ import annotations
@@ -24,21 +24,22 @@ from sqlalchemy import Connection, Table, delete, func, select, text, tuple_, up
 from sqlalchemy.exc import IntegrityError
 
 from practicus_mfa.errors import UsageError
-from practicus_mfa.storage import backup_audit, versions
+from practicus_mfa.storage import versions
 from practicus_mfa.storage.audit import append
 from practicus_mfa.storage.audit_chain import hold as hold_sealers
-from practicus_mfa.storage.backup_audit import MergedAudit
-from practicus_mfa.storage.backup_format import EMPTIED, TABLES, part_name
-from practicus_mfa.storage.backup_ids import continue_ids
-from practicus_mfa.storage.backup_manifest import Manifest
-from practicus_mfa.storage.backup_merge import batches, kept_rows
-from practicus_mfa.storage.backup_people import (
+from practicus_mfa.storage.backup import audit as backup_audit
+from practicus_mfa.storage.backup.audit import MergedAudit
+from practicus_mfa.storage.backup.format import EMPTIED, TABLES, part_name
+from practicus_mfa.storage.backup.ids import continue_ids
+from practicus_mfa.storage.backup.manifest import Manifest
+from practicus_mfa.storage.backup.merge import batches, kept_rows
+from practicus_mfa.storage.backup.people import (
     codes_returning,
     factors_returning,
     memberships_returning,
     users_returning,
 )
-from practicus_mfa.storage.backup_read import Backup, DamagedBackupError, check, opened
+from practicus_mfa.storage.backup.read import Backup, DamagedBackupError, check, opened
 from practicus_mfa.storage.bulk import insert_all
 from practicus_mfa.storage.engine import Database
 from practicus_mfa.storage.schema import (

@@ -26,9 +26,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateTable, DropTable
 
-from practicus_mfa.storage.backup_ids import continue_ids
-from practicus_mfa.storage.backup_merge import Row, batches, by_id, kept_rows, rows_there, side_by_side
-from practicus_mfa.storage.backup_read import Backup
+from practicus_mfa.storage.backup.ids import continue_ids
+from practicus_mfa.storage.backup.merge import Row, batches, by_id, kept_rows, rows_there, side_by_side
+from practicus_mfa.storage.backup.read import Backup
 from practicus_mfa.storage.bulk import insert_all
 from practicus_mfa.storage.schema import SCHEMA, audit, audit_chain, audit_checkpoints
 from practicus_mfa.storage.schema.base import Json, Moment

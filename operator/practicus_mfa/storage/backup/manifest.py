@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from practicus_mfa.core.audit_chain import Head
-from practicus_mfa.storage.backup_format import FORMAT, VERSION, part_name
-from practicus_mfa.storage.backup_rows import written
+from practicus_mfa.storage.backup.format import FORMAT, VERSION, part_name
+from practicus_mfa.storage.backup.rows import written
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
