@@ -25,6 +25,7 @@ from practicus_mfa.storage.schema import SCHEMA
 from tests.support import chart, releases
 from tests.support.chart import Helm
 from tests.support.cluster import images, ways
+from tests.support.cluster.access import KubectlError
 from tests.support.cluster.operating import ClusterInstallation
 from tests.support.cluster.release import Release
 from tests.support.installation import secret_of
@@ -47,6 +48,9 @@ WITH_PASSWORDS: Final = PEOPLE[:6]
 DEFINITION: Final = "mfapolicies.mfa.practicus.ai"
 FIELD: Final = "ofTomorrow"
 """A field that the definition of the newer chart knows more."""
+
+NOT_BEGUN: Final = "container not found"
+"""kubectl says so of a command in a pod whose container is not there at the moment."""
 
 Rows = dict[str, list[dict[str, Any]]]
 """The rows of each table."""
@@ -81,7 +85,20 @@ class Upgrading:
     def in_the_pod(self, *command: str, given: str = "") -> str:
         """Run a command beside the operator that is there at the moment."""
         where = (f"--namespace={self.before.installation.namespace}", f"deploy/{NAME}-operator")
-        return self.before.nodes.plane.kubectl("exec", "-i", *where, "--", *command, input=given)
+        kubectl, said = self.before.nodes.plane.kubectl, list[str]()
+
+        def begun() -> bool:
+            try:
+                said.append(kubectl("exec", "-i", *where, "--", *command, input=given))
+            except KubectlError as error:
+                # Its container starts anew where the API server was away from it: nothing was begun.
+                if NOT_BEGUN not in str(error):
+                    raise
+                return False
+            return True
+
+        until(begun, "the operator's container")
+        return said[0]
 
     def await_one_operator(self) -> None:
         """Wait until the operator that was asked for is there, and the one before it has ended."""
