@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from practicus_mfa.clock import utc_now
 from practicus_mfa.datafolder import DataFolder
@@ -16,7 +18,8 @@ from practicus_mfa.errors import UsageError
 from practicus_mfa.reconciler.embedded.database_url import database_url
 from practicus_mfa.reconciler.embedded.inputs import Inputs
 from practicus_mfa.reconciler.embedded.keyring_files import KeyringFiles
-from practicus_mfa.reconciler.embedded.login_process import LOOPBACK, LoginProcess
+from practicus_mfa.reconciler.embedded.login_port import LoginPort
+from practicus_mfa.reconciler.embedded.login_process import LoginProcess
 from practicus_mfa.reconciler.embedded.objects import install, read_request
 from practicus_mfa.reconciler.embedded.platform import Display, Embedded, locked
 from practicus_mfa.reconciler.embedded.processes import LocalProcesses
@@ -37,8 +40,7 @@ def run_embedded(
     once: bool,
     display: Display,
     stopping: Callable[[], bool],
-    login_port: int | None = None,
-    login_address: str = LOOPBACK,
+    login_port: LoginPort | None = None,
 ) -> Pass | None:
     """Run the embedded platform on *folder* until it is told to stop; return its last pass.
 
@@ -49,7 +51,6 @@ def run_embedded(
         display: Where a person looks.
         stopping: Asked often: whether to end.
         login_port: The login service's port; ``None``: there is none.
-        login_address: What it listens on.
 
     Raises:
         UsageError: *values* is not valid, or another platform runs on the folder.
@@ -60,7 +61,7 @@ def run_embedded(
         install(folder, values)
         login = None
         if login_port is not None:
-            login = LoginProcess(folder, values, login_port, note=display.note, address=login_address)
+            login = LoginProcess(folder, values, login_port, note=display.note)
             login.configure()
         while True:
             with closing(connect(database_url(folder), create=True)) as db:
@@ -115,7 +116,7 @@ def look_at_policy(access: PolicyAccess, db: Database) -> Pass:
 
 
 def run_login(
-    config_file: Path, *, database_url: str, keyring: Path, pod: str | None, parent: TextIO | None = None
+    config_file: Path, *, database_url: str, keyring: Path, pod: str | None, listener: int | None = None
 ) -> None:
     """Run a replica of the login service until the process is told to end.
 
@@ -124,7 +125,9 @@ def run_login(
         database_url: Its database. A secret.
         keyring: The keyring's file, or the folder that it is mounted in.
         pod: The pod that it runs in; ``None`` outside of a cluster.
-        parent: A pipe that closes when the process ends that started this one; ``None`` for none.
+        listener: The descriptor of the socket that ``up`` holds, which started this process: it is told on
+            standard output once it is served there, and standard input closes when it ends. ``None``: there
+            is no such process.
 
     Raises:
         UsageError: The configuration or the URL is not valid, or an address can't be listened on.
@@ -135,7 +138,7 @@ def run_login(
     from practicus_mfa.rotation.treatment import treatment
     from practicus_mfa.web.config import read_config
     from practicus_mfa.web.replica import Replica
-    from practicus_mfa.web.serve import HttpServer
+    from practicus_mfa.web.serve import HttpServer, Starter
 
     config = read_config(read_document(config_file), source=str(config_file))
     replica = Replica(
@@ -146,7 +149,12 @@ def run_login(
         return replica.health.readiness().ready
 
     async def run() -> None:
-        server = HttpServer(replica.app, config.listen, config.tls, parent=parent)
+        server = HttpServer(
+            replica.app,
+            config.listen if listener is None else socket.socket(fileno=listener),
+            config.tls,
+            starter=None if listener is None else Starter(sys.stdin, sys.stdout),
+        )
         endpoints = None
         if config.metrics is not None:
             registry = replica.metrics.registry

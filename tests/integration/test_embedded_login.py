@@ -8,7 +8,7 @@ import signal
 import socket
 import ssl
 import subprocess
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,6 +112,34 @@ def test_it_is_started_again_when_it_ends(installation: Installation) -> None:
         said_until(process, "The login service does not run: the login service ended with -9.")
         said_until(process, "The log-in page")
         assert children_of(process.pid) != [child]
+
+
+def test_who_comes_while_it_is_started_again_waits_for_it(installation: Installation) -> None:
+    with platform(installation, "--login-port", "0") as process:
+        address = said_until(process, "The log-in page").split()[-1]
+        (child,) = children_of(process.pid)
+        os.kill(child, signal.SIGKILL)
+        until(lambda: children_of(process.pid) != [child], "the child to be gone")
+        assert httpx.get(f"{address}login", timeout=60).status_code == 200
+
+
+def test_two_that_start_at_the_same_moment_tell_their_own_pages(tmp_path: Path) -> None:
+    installations = {title: Installation(tmp_path / title) for title in ("Acme", "Zenith")}
+    with ExitStack() as stack:
+        processes = {}
+        for title, installation in installations.items():
+            installation.root.mkdir()
+            installation.write_values(KEY, login={"branding": {"title": title}})
+        for title, installation in installations.items():
+            processes[title] = stack.enter_context(platform(installation))
+        pages = {
+            title: said_until(process, "The log-in page").split()[-1] for title, process in processes.items()
+        }
+        assert len(set(pages.values())) == len(pages)
+        for title, address in pages.items():
+            # More than one connection: shared between two, some would come to the other.
+            for _ in range(10):
+                assert title in httpx.get(f"{address}login", timeout=30).text
 
 
 def test_it_ends_with_a_platform_that_is_killed(installation: Installation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import threading
 from typing import TYPE_CHECKING
@@ -218,6 +219,14 @@ def test_a_port_that_is_taken_is_told(site: Site, tmp_path: Path) -> None:
     assert expected in refused(tmp_path, usual(listen=taken))
     taken = f"{LOOPBACK}:{site.first.metrics_port}"
     assert "can't be listened on: Address already in use" in refused(tmp_path, usual(metricsAddress=taken))
+
+
+def test_no_other_process_shares_its_port(site: Site) -> None:
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with pytest.raises(OSError, match="already in use"):
+            stranger.bind((LOOPBACK, site.first.port))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from practicus_mfa.errors import UsageError
 
 if TYPE_CHECKING:
     from practicus_mfa.crypto.keys import FernetKey
+    from practicus_mfa.reconciler.embedded.login_port import LoginPort
 
 VALUES: Final = """\
 # What a platform team writes. This very file is what the Helm chart takes.
@@ -59,13 +61,18 @@ def demo() -> None:
 @login_port_option
 def run(data_dir: Path, *, serve: bool | None, login_port: int | None) -> None:
     """Rotate the keys of 2,000 made-up users, 1,500 of them with MFA; then show the log-in page."""
-    from practicus_mfa.cli.up import chosen_port
-    from practicus_mfa.crypto.keys import generate_key
+    from practicus_mfa.reconciler.embedded.login_port import LoginPort
 
     if serve is None:
         serve = sys.stdin.isatty() and sys.stdout.isatty()
     # Before anything is replaced: a port that is taken is told now, not in a minute.
-    port = chosen_port(login_port) if serve else None
+    with LoginPort(login_port) if serve else nullcontext() as port:
+        _run(data_dir, port)
+
+
+def _run(data_dir: Path, port: LoginPort | None) -> None:
+    from practicus_mfa.crypto.keys import generate_key
+
     folder = DataFolder(data_dir)
     _clear(folder)
     folder.root.mkdir(parents=True, mode=0o700)

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="One JSON object a line, or lines for a person.",
 )
-@click.option("--until-stdin-closes", "with_parent", is_flag=True, hidden=True)
-def login(target: Target, file: Path, log_format: Literal["json", "plain"], *, with_parent: bool) -> None:
+@click.option("--listener", type=int, hidden=True)
+def login(target: Target, file: Path, log_format: Literal["json", "plain"], *, listener: int | None) -> None:
     """Run a replica of the login service, until it is told to end.
 
     Any number may run on the same database.
@@ -54,5 +54,5 @@ def login(target: Target, file: Path, log_format: Literal["json", "plain"], *, w
         database_url=target.database_url,
         keyring=target.keyring_file,
         pod=os.environ.get("POD_NAME"),
-        parent=sys.stdin if with_parent else None,
+        listener=listener,
     )

@@ -15,6 +15,7 @@ from practicus_mfa.datafolder import DEFAULT, DataFolder
 from practicus_mfa.errors import EXIT_DONE, EXIT_NEEDS_PERSON, EXIT_UNREACHABLE
 
 if TYPE_CHECKING:
+    from practicus_mfa.reconciler.embedded.login_port import LoginPort
     from practicus_mfa.reconciler.loop import Pass
 
 
@@ -33,21 +34,6 @@ def _address(_context: click.Context, _option: click.Parameter, value: str) -> s
         return str(ip_address(value))
     except ValueError:
         raise click.BadParameter("not an address; 0.0.0.0 means all of this machine's") from None
-
-
-def chosen_port(wanted: int | None, address: str = LOOPBACK) -> int:
-    """Return the port of the log-in page.
-
-    Args:
-        wanted: The one that a person names; ``None``: the first that is free.
-        address: What the page listens on.
-
-    Raises:
-        UsageError: The one that is *wanted* is taken, or the address is none of this machine.
-    """
-    from practicus_mfa.reconciler.embedded.login_process import free_port
-
-    return free_port(wanted, address)
 
 
 @click.command()
@@ -87,11 +73,10 @@ def up(
     interrupted.
     """
     from practicus_mfa.cli.status import print_status
+    from practicus_mfa.reconciler.embedded.login_port import LoginPort
 
-    port = None if once or no_login else chosen_port(login_port, login_address)
-    result = run_platform(
-        DataFolder(data_dir), values, once=once, login_port=port, login_address=login_address
-    )
+    with nullcontext() if once or no_login else LoginPort(login_port, login_address) as port:
+        result = run_platform(DataFolder(data_dir), values, once=once, login_port=port)
     if result is None or not once:
         return
     print_status(result.status)
@@ -113,8 +98,7 @@ def run_platform(
     *,
     once: bool,
     quiet: bool = False,
-    login_port: int | None = None,
-    login_address: str = LOOPBACK,
+    login_port: LoginPort | None = None,
 ) -> Pass | None:
     """Run the embedded platform on *folder*, showing it at work; return its last pass.
 
@@ -124,7 +108,6 @@ def run_platform(
         once: End when there is nothing left to do.
         quiet: Show faults alone.
         login_port: The log-in page's port; ``None``: there is none.
-        login_address: What it listens on.
 
     Raises:
         UsageError: *values* is not valid, or another platform runs on the folder.
@@ -143,7 +126,6 @@ def run_platform(
             display=shown,
             stopping=stop.asked,
             login_port=login_port,
-            login_address=login_address,
         )
     if once and (result is None or not ended(result)):
         raise click.Abort

@@ -1,18 +1,16 @@
 """The login service beside the platform: a process of its own, started again whenever it ends.
 
-Its configuration is made from ``login`` of values.yaml and the address and port that were chosen; where
-values.yaml names no host, it is the loopback address. A change of ``login`` starts it anew. Its log is a file
-in the folder. It ends with the platform, however that ends: it reads from a pipe whose other end closes then.
+Its configuration is made from ``login`` of values.yaml and the port that is held for it; where values.yaml
+names no host, it is the loopback address. A change of ``login`` starts it anew. Its log is a file in the
+folder. It serves on the socket that it is handed, says so on a pipe, and ends with the platform, however that
+ends: it reads from another pipe, whose other end closes then.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import socket
 import subprocess
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,13 +20,8 @@ from practicus_mfa.datafolder import DataFolder
 from practicus_mfa.documents import dump_yaml, read_document
 from practicus_mfa.errors import UsageError
 from practicus_mfa.files import write_secretly
+from practicus_mfa.reconciler.embedded.login_port import LOOPBACK, LoginPort
 from practicus_mfa.reconciler.embedded.processes import PATIENCE, PROGRAM
-
-LOOPBACK: Final = "127.0.0.1"
-
-FIRST_PORT: Final = 8_080
-PORTS: Final = 100
-"""Ports that are tried where none was named, from the first one on."""
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 30.0
@@ -38,30 +31,6 @@ STEADY_SECONDS: Final = 60.0
 """Who has run for so long begins with the first pause again."""
 
 
-def free_port(wanted: int | None, address: str = LOOPBACK) -> int:
-    """Return the port for the log-in page: *wanted*, or the first that is free on *address*.
-
-    Raises:
-        UsageError: It is taken, or all of them are; or the address is none of this machine.
-    """
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    for port in range(FIRST_PORT, FIRST_PORT + PORTS) if wanted is None else (wanted,):
-        try:
-            with socket.create_server((address, port), family=family, reuse_port=False) as tried:
-                return int(tried.getsockname()[1])
-        except (OSError, OverflowError) as error:
-            if isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL:
-                raise UsageError(
-                    f"{address} is not an address of this machine: the login service can't listen",
-                    remedy="name another one with --login-address; 0.0.0.0 means all of them",
-                ) from error
-    which = f"ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1} are" if wanted is None else f"port {wanted} is"
-    raise UsageError(
-        f"{which} taken on {address}: the login service can't listen",
-        remedy="name a free one with --login-port, or leave the service out with --no-login",
-    )
-
-
 class LoginProcess:
     """Keeps the login service of one data folder running; :meth:`look` is called again and again."""
 
@@ -69,10 +38,9 @@ class LoginProcess:
         self,
         folder: DataFolder,
         values_file: Path,
-        port: int,
+        port: LoginPort,
         *,
         note: Callable[[str], None],
-        address: str = LOOPBACK,
         program: tuple[str, ...] = PROGRAM,
         steady: Steady = steady_seconds,
     ) -> None:
@@ -81,16 +49,14 @@ class LoginProcess:
         Args:
             folder: The data folder.
             values_file: Where ``login`` stands.
-            port: Its port.
+            port: Where it listens; let go while values.yaml wants no login service.
             note: Is told the address once it answers, and once each reason why it does not run.
-            address: What it listens on.
             program: How our own program is called.
             steady: Seconds that only go forward.
         """
         self._folder = folder
         self._values_file = values_file
         self._port = port
-        self._address = address
         self._note = note
         self._program = program
         self._steady = steady
@@ -110,18 +76,20 @@ class LoginProcess:
         values = read_document(self._values_file)
         if not wanted(values):
             self.stop()
+            self._port.let_go()
             self._written = ""
             return
+        address = f"[{self._port.address}]" if ":" in self._port.address else self._port.address
         service = {
-            **service_tree(values, self._port),
-            "listen": f"{f'[{self._address}]' if ':' in self._address else self._address}:{self._port}",
+            **service_tree(values, self._port.number),
+            "listen": f"{address}:{self._port.number}",
             "metricsAddress": "",
         }
         text = dump_yaml(service)
         if text == self._written:
             return
         write_secretly(self._folder.login_config, text)
-        self._written, self._origin = text, login_config(service_tree(values, self._port)).origin
+        self._written, self._origin = text, login_config(service_tree(values, self._port.number)).origin
         self.stop()
         self._due, self._pause, self._told = float("-inf"), FIRST_PAUSE, ""
 
@@ -132,31 +100,39 @@ class LoginProcess:
         now = self._steady()
         if self._process is not None:
             if self._process.poll() is None:
-                self._announce()
+                self._announce(self._process)
                 return
             self._ended(now)
         if now >= self._due:
             self._start(now)
 
-    def _announce(self) -> None:
+    def _announce(self, process: subprocess.Popen[bytes]) -> None:
         """Tell the address when it can be opened, once for each configuration and after each trouble."""
         told = f"The log-in page: {self._origin}/"
-        if self._told == told:
-            return
-        # To "all addresses" one connects as well: it means the loopback address then.
-        with suppress(OSError), socket.create_connection((self._address, self._port), timeout=0.1):
+        # Its own word: whoever else may answer at an address, this one is ours.
+        if self._told != told and process.stdout is not None and process.stdout.read():
             self._told = told
             self._note(told)
 
     def _start(self, now: float) -> None:
+        try:
+            listener = self._port.listener().fileno()
+        except UsageError as error:
+            self._put_off(now, error.message)
+            return
         where = ["--config", str(self._folder.login_config), "--data-dir", str(self._folder.root)]
-        command = [*self._program, "login", *where, "--log-format", "plain", "--until-stdin-closes"]
+        command = [*self._program, "login", *where, "--log-format", "plain", "--listener", str(listener)]
         try:
             # Anew each time: it is for the person who wonders why the last start failed.
             descriptor = os.open(self._folder.login_log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             try:
-                self._process = subprocess.Popen(  # noqa: S603 - our own program
-                    command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=descriptor
+                self._process = process = subprocess.Popen(  # noqa: S603 - our own program
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=descriptor,
+                    bufsize=0,
+                    pass_fds=(listener,),
                 )
             finally:
                 os.close(descriptor)
@@ -165,10 +141,14 @@ class LoginProcess:
             self._put_off(now, f"the login service can't be started: {why}")
             return
         self._began = now
+        if process.stdout is not None:
+            os.set_blocking(process.stdout.fileno(), False)
 
     def _ended(self, now: float) -> None:
-        code = self._process.returncode if self._process else 0
-        self._process = None
+        process, self._process = self._process, None
+        code = process.returncode if process else 0
+        if process is not None:
+            _close(process)
         if now - self._began > STEADY_SECONDS:
             self._pause = FIRST_PAUSE
         self._put_off(now, self._last_error() or f"the login service ended with {code}")
@@ -197,13 +177,18 @@ class LoginProcess:
         if process is None:
             return
         process.terminate()
-        if process.stdin is not None:
-            process.stdin.close()
+        _close(process)
         try:
             process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def service_tree(values: object, port: int) -> dict[str, Any]:
