@@ -216,5 +216,6 @@ def test_recovering_needs_no_key(
         f"Backup: {file}",
         "The MFA of anna was cleared: the password alone logs in until enrolled again.",
     ]
-    assert err.splitlines()[0] == "To put it back: practicus-mfa users restore-mfa anna"
-    assert "The user has no password: practicus-mfa users set-password anna" in err
+    where = f"anna --data-dir {folder.root}"
+    assert err.splitlines()[0] == f"To put it back: practicus-mfa users restore-mfa {where}"
+    assert f"The user has no password: practicus-mfa users set-password {where}" in err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,10 +53,11 @@ def test_what_is_cleared_goes_to_standard_output_and_comes_back_from_standard_in
     (token,) = tokens(installation)
     done = installation.command("recover", "--user", "ada", "--backup", "-")
     assert done.code == 0
+    where = f"ada --data-dir {installation.folder.root}"
     assert done.err.splitlines() == [
         "The MFA of ada was cleared: the password alone logs in until enrolled again.",
-        "To put it back: practicus-mfa users restore-mfa ada",
-        "The user has no password: practicus-mfa users set-password ada",
+        f"To put it back: practicus-mfa users restore-mfa {where}",
+        f"The user has no password: practicus-mfa users set-password {where}",
     ]
     assert json.loads(done.out)["rows"]["mfa_factors"][0]["token"] == token
     assert tokens(installation) == []
@@ -63,6 +65,22 @@ def test_what_is_cleared_goes_to_standard_output_and_comes_back_from_standard_in
     assert (back.returncode, back.stderr) == (0, "")
     assert tokens(installation) == [token]
     installation.check_secrets(["ada"], KEY)
+
+
+def test_what_is_printed_to_put_it_back_does_so(tmp_path: Path) -> None:
+    root = tmp_path / "of a team"
+    root.mkdir()
+    installation = Installation(root)
+    assert installation.up_once(KEY.text).code == 0
+    installation.enrol("ada")
+    (token,) = tokens(installation)
+    done = installation.command("recover", "--user", "ada")
+    (line,) = [line for line in done.err.splitlines() if line.startswith("To put it back: ")]
+    program, *arguments = shlex.split(line.removeprefix("To put it back: "))
+    assert program == "practicus-mfa"
+    back = subprocess.run([*PROGRAM, *arguments], check=False, timeout=60, env=ENVIRONMENT)
+    assert back.returncode == 0
+    assert tokens(installation) == [token]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

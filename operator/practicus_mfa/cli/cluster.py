@@ -44,6 +44,14 @@ class ClusterFlags:
         names = (each.name for each in fields(self) if getattr(self, each.name) is not None)
         return next((f"--{name}" for name in names), None)
 
+    @property
+    def words(self) -> list[str]:
+        """The flags that were given, as one types them."""
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        return [
+            word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))
+        ]
+
     def over(self, other: ClusterFlags) -> ClusterFlags:
         """Return these flags, and where they say nothing what *other* says."""
         said: dict[str, Any] = {}

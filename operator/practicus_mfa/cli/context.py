@@ -67,6 +67,18 @@ class Named:
         places = [flag for flag, value in given.items() if value is not None]
         return [*places, self.cluster.first] if self.cluster.first else places
 
+    @property
+    def words(self) -> list[str]:
+        """All that was given, as one types it."""
+        given = {
+            "--data-dir": self.data_dir,
+            "--database-url": self.database_url,
+            "--database-url-file": self.database_url_file,
+            "--keyring": self.keyring,
+        }
+        flags = [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
+        return [*flags, *self.cluster.words]
+
 
 def find_target(named: Named, settings: Callable[[], Settings]) -> Target:
     """Return where to work.
@@ -216,6 +228,8 @@ def target_options(command: Callable[Concatenate[Target, P], R]) -> Callable[P, 
         places: dict[str, Any] = {name: kwargs.pop(name) for name in _PLACES}
         named = Named(**places, cluster=ClusterFlags(**cluster).over(call.cluster), as_plugin=call.as_plugin)
         target = find_target(named, lambda: call.settings)
+        # Only now: a URL with a password was refused.
+        call.place = tuple(named.words)
         click.get_current_context().call_on_close(target.close)
         return command(target, *args, **kwargs)
 

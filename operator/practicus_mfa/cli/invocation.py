@@ -27,12 +27,14 @@ class Invocation:
         config: The file of settings that a flag named.
         cluster: What flags before the command say of the cluster.
         as_plugin: The program was called as a plugin of kubectl.
+        place: The flags that say where the command works, as it was given them.
     """
 
     debug: bool = False
     config: Path | None = None
     cluster: ClusterFlags = field(default_factory=ClusterFlags)
     as_plugin: bool = False
+    place: tuple[str, ...] = ()
 
     @cached_property
     def settings(self) -> Settings:

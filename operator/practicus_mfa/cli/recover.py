@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 import click
 
+from practicus_mfa.cli.again import again
 from practicus_mfa.cli.context import target_options
 from practicus_mfa.cli.output import note
 from practicus_mfa.cli.person import actor
@@ -63,7 +64,7 @@ def recover(target: Target, name: str, file: Path | None, *, keys_lost: bool) ->
                 say(f"Backup: {file}")
             say(f"The MFA of {user.username} was cleared: the password alone logs in until enrolled again.")
             if archived:
-                note(f"To put it back: practicus-mfa users restore-mfa {user.username}")
+                note(f"To put it back: {again('users', 'restore-mfa', user.username)}")
         case _:
             assert_never(done)
     if keys_lost:
@@ -110,6 +111,6 @@ def _tell_of_key(lost: KeyId | None) -> None:
 
 def _tell_what_else_keeps_out(user: LockedOut) -> None:
     if not user.is_active:
-        note(f"The user is disabled: practicus-mfa users enable {user.username}")
+        note(f"The user is disabled: {again('users', 'enable', user.username)}")
     if not user.has_password:
-        note(f"The user has no password: practicus-mfa users set-password {user.username}")
+        note(f"The user has no password: {again('users', 'set-password', user.username)}")
