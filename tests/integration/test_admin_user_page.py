@@ -270,7 +270,8 @@ def test_a_user_is_added_with_a_link_or_with_a_password_to_be_changed(web: WebDe
         ({"username": "\uff23li:root"}, "do not begin with cli:", "username"),
         ({"username": ""}, "1 to 150 characters", "username"),
         ({"username": "ROOT"}, "There is a user of that name already.", "username"),
-        ({"username": "ada", "email": "a\u200bb"}, "The e-mail address is too long", "email"),
+        ({"username": "ada", "email": "a\u200bb@c"}, "no space and no invisible character", "email"),
+        ({"username": "ada", "email": "bad"}, "has one @ with something on both sides", "email"),
         ({"username": "ada", "name": "x" * 255}, "The name is too long", "name"),
         ({"username": "ada", "by": "password", "new_password": "short"}, "are not the same", "new_password"),
         ({"username": "ada", "new_password": "a long one of mine"}, "Choose one of the two", "new_password"),
@@ -329,6 +330,18 @@ def test_a_user_is_edited_and_a_change_of_roles_ends_the_sessions(web: WebDesk) 
     assert web.desk.people.get("ada").is_staff
     assert "Groups ops" in texts(done)
     assert not is_in(there)
+
+
+def test_an_address_that_was_taken_once_does_not_keep_the_rest_from_being_saved(web: WebDesk) -> None:
+    web.desk.people.add("ada", email="bad")
+    browser = administrator(web)
+    path = of(web, "ada", "/edit")
+    done = browser.follow(browser.fill(browser.get(path), path, {"name": "Ada"}))
+    assert "Saved." in Page(done.text).notes
+    page = browser.fill(browser.get(path), path, {"email": "worse"})
+    assert page.status_code == 422
+    assert "has one @ with something on both sides" in Page(page.text).alerts[0]
+    assert web.desk.people.get("ada").email == "bad"
 
 
 def test_the_later_of_two_who_edit_is_told_and_takes_nothing_back(web: WebDesk) -> None:

@@ -183,7 +183,12 @@ def test_who_must_change_the_password_takes_another_one(desk: Desk, root: By) ->
 
 
 @pytest.mark.parametrize(
-    ("wanted", "error"), [({"email": "a\nb"}, UsageError), ({"groups": ("nobody",)}, NoSuchGroupError)]
+    ("wanted", "error"),
+    [
+        ({"email": "a\nb"}, UsageError),
+        ({"email": "bad"}, UsageError),
+        ({"groups": ("nobody",)}, NoSuchGroupError),
+    ],
 )
 def test_nothing_is_saved_where_a_part_cannot_be(
     desk: Desk, root: By, wanted: dict[str, object], error: type[UsageError]
@@ -193,6 +198,14 @@ def test_nothing_is_saved_where_a_part_cannot_be(
     with pytest.raises(error):
         save(desk.db, root, kim, stored(desk.db, kim), name="Kim", is_staff=True, **wanted)
     assert (stored(desk.db, kim), audited(desk.db)) == (Profile(), before)
+
+
+def test_texts_that_were_taken_once_do_not_keep_the_rest_from_being_saved(desk: Desk, root: By) -> None:
+    kim = desk.people.add("kim", email="bad", name="K\u200bim")
+    assert save(desk.db, root, kim, stored(desk.db, kim), must_change_password=True) is Outcome.SAVED
+    with pytest.raises(UsageError):
+        save(desk.db, root, kim, stored(desk.db, kim), email="worse")
+    assert save(desk.db, root, kim, stored(desk.db, kim), email="kim@example.org") is Outcome.SAVED
 
 
 def test_an_administrator_creates_a_user(desk: Desk, root: By) -> None:

@@ -64,6 +64,10 @@ def test_a_user_created_without_a_password_has_none(db: Database) -> None:
             "The user can't be created: the e-mail address has a control character (U+000A).",
         ),
         (
+            NewUser(username="anna", email="bad"),
+            "The user can't be created: the e-mail address is not of the form NAME@DOMAIN.",
+        ),
+        (
             NewUser(username="anna", name="a\0"),
             "The user can't be created: the name has a control character (U+0000).",
         ),

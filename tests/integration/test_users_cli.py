@@ -230,7 +230,12 @@ def test_a_password_file_that_cannot_be_used(
         (
             ("create", "a,b", "--no-password"),
             "error: The user can't be created: the user name 'a,b' has a comma.",
-            "remedy: Choose another one.",
+            "remedy: Correct it, or choose another one.",
+        ),
+        (
+            ("create", "bob", "--email", "bad", "--no-password"),
+            "error: The user can't be created: the e-mail address is not of the form NAME@DOMAIN.",
+            "remedy: Correct it, or choose another one.",
         ),
         (
             ("set-password", "nobody"),

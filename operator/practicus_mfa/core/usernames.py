@@ -92,10 +92,10 @@ def username_key(text: str) -> str:
 
 
 def parse_text(what: str, text: str) -> str:
-    """Return *text*, an e-mail address or a person's name, in NFC form and without surrounding white space.
+    """Return *text*, such as a person's name, in NFC form and without surrounding white space.
 
     Args:
-        what: How a message names it, for example "the e-mail address".
+        what: How a message names it, for example "the name".
         text: What was given; may be empty.
 
     Raises:
@@ -107,5 +107,22 @@ def parse_text(what: str, text: str) -> str:
         raise ValueError(msg)
     if len(value) > MAX_TEXT:
         msg = f"{what} has {len(value)} characters, more than {MAX_TEXT}"
+        raise ValueError(msg)
+    return value
+
+
+def parse_email(text: str) -> str:
+    """Return *text*, an e-mail address or nothing, as :func:`parse_text` does.
+
+    Whether mail arrives there is nobody's to say: one @, something on both sides of it, no white space.
+
+    Raises:
+        ValueError: It is no e-mail address. The message begins with "the e-mail address", and does not quote
+            it: where a file's columns are mixed up, it is a password.
+    """
+    value = parse_text("the e-mail address", text)
+    before, _, after = value.partition("@")
+    if value and (not before or not after or "@" in after or any(map(str.isspace, value))):
+        msg = "the e-mail address is not of the form NAME@DOMAIN"
         raise ValueError(msg)
     return value

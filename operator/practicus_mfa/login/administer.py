@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from practicus_mfa.core.usernames import parse_new_username, parse_text
+from practicus_mfa.core.usernames import parse_email, parse_new_username, parse_text
 from practicus_mfa.crypto.password_policy import check_password
 from practicus_mfa.crypto.passwords import hash_password
 from practicus_mfa.errors import UsageError
@@ -83,11 +83,12 @@ def checked_texts(new: NewUser) -> NewUser:
         return replace(
             new,
             username=parse_new_username(new.username),
-            email=parse_text("the e-mail address", new.email),
+            email=parse_email(new.email),
             name=parse_text("the name", new.name),
         )
     except ValueError as error:
-        raise UsageError(f"The user can't be created: {error}.", remedy="Choose another one.") from error
+        remedy = "Correct it, or choose another one."
+        raise UsageError(f"The user can't be created: {error}.", remedy=remedy) from error
 
 
 def hashed(password: str) -> str:

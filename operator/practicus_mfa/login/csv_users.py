@@ -8,10 +8,11 @@ faults are told at the line where it begins. No value of a secret column is ever
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
-from practicus_mfa.core.usernames import parse_text, parse_username
+from practicus_mfa.core.usernames import parse_email, parse_text, parse_username
 from practicus_mfa.crypto.password_policy import PasswordRefusedError, check_password
 from practicus_mfa.crypto.passwords import SUPPORTED, Scheme, scheme_of
 from practicus_mfa.crypto.totp import MalformedSecretError, parse_secret
@@ -76,8 +77,8 @@ class _Record:
             place=self.place,
             user=NewUser(
                 username=self._username(),
-                email=self._text("email", "the e-mail address"),
-                name=self._text("name", "the name"),
+                email=self._text("email", parse_email),
+                name=self._text("name", partial(parse_text, "the name")),
                 password_hash=self._password_hash(),
                 is_active=self._truth("is_active", default=True),
                 is_staff=self._truth("is_staff", default=False),
@@ -97,9 +98,9 @@ class _Record:
             self.findings.fault(self.place, str(error), "correct the name")
             return ""
 
-    def _text(self, column: str, what: str) -> str:
+    def _text(self, column: str, parse: Callable[[str], str]) -> str:
         try:
-            return parse_text(what, self._field(column))
+            return parse(self._field(column))
         except ValueError as error:
             self.findings.fault(self.place, str(error), f"correct the field {column}")
             return ""

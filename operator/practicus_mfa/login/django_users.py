@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
-from practicus_mfa.core.usernames import parse_text, parse_username
+from practicus_mfa.core.usernames import parse_email, parse_text, parse_username
 from practicus_mfa.crypto.passwords import SUPPORTED, Scheme, scheme_of
 from practicus_mfa.login.candidates import Candidate, CandidateFactor, Findings, LeftOut, find_twins
 from practicus_mfa.storage.django_source import DjangoDevice, DjangoSource, DjangoUser
@@ -46,7 +46,7 @@ def _candidate(user: DjangoUser, devices: Iterable[DjangoDevice], findings: Find
     try:
         new = NewUser(
             username=parse_username(user.username),
-            email=parse_text("the e-mail address", user.email),
+            email=parse_email(user.email),
             name=parse_text("the name", f"{user.first_name} {user.last_name}"),
             password_hash=_password_hash(user, findings),
             is_active=user.is_active,

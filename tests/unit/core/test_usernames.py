@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from practicus_mfa.core.usernames import (
     MAX_TEXT,
     MAX_USERNAME,
+    parse_email,
     parse_new_username,
     parse_text,
     parse_username,
@@ -87,7 +88,7 @@ def test_the_longest_name_fits() -> None:
 
 def test_texts_are_trimmed_and_composed() -> None:
     assert parse_text("the name", "  E\u0301mile Zola ") == "Émile Zola"
-    assert parse_text("the e-mail address", "") == ""
+    assert parse_text("the name", "") == ""
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,37 @@ def test_texts_are_trimmed_and_composed() -> None:
 def test_texts_that_are_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError) as refused:
         parse_text("the name", text)
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["anna@example.org", "root@localhost", "a+b'c@münchen.example", "a@" + "b" * (MAX_TEXT - 2), ""],
+)
+def test_addresses_that_are_kept(address: str) -> None:
+    assert parse_email(f" {address}\n") == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["bad", "@", "anna@", "@example.org", "a@b@c", "an na@example.org", "anna@exam\u00a0ple.org", "a, b@c"],
+)
+def test_addresses_without_a_name_or_a_domain_are_refused(address: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        parse_email(address)
+    assert str(refused.value) == "the e-mail address is not of the form NAME@DOMAIN"
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("an\tna@example.org", "the e-mail address has a control character (U+0009)"),
+        ("anna@" + "b" * MAX_TEXT, "the e-mail address has 259 characters, more than 254"),
+    ],
+)
+def test_addresses_are_refused_as_any_text_is(address: str, message: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        parse_email(address)
     assert str(refused.value) == message
 
 

@@ -135,6 +135,11 @@ def test_a_hash_of_django_that_no_password_fits_is_no_password() -> None:
             id="control character",
         ),
         pytest.param(
+            "username,email\nanna,hunter2 is mine\n",
+            "line 2: the e-mail address is not of the form NAME@DOMAIN; correct the field email",
+            id="no address",
+        ),
+        pytest.param(
             "username,is_staff\nanna,maybe\n",
             "line 2: is_staff is neither true nor false; write true or false",
             id="boolean",

@@ -43,6 +43,14 @@ def test_a_user_keeps_name_roles_hash_and_device() -> None:
     assert factor.totp == TotpParameters(digits=6, period=30, drift=-2, last_step=59)
 
 
+def test_an_address_that_is_none_is_told() -> None:
+    found = convert(DjangoSource((replace(ANNA, email="bad"),), ()))
+    assert found.candidates == []
+    (fault,) = found.faults
+    assert fault.problem == "the e-mail address is not of the form NAME@DOMAIN"
+    assert fault.remedy.startswith("change it there")
+
+
 def test_several_devices_are_several_factors() -> None:
     found = convert(DjangoSource((ANNA,), (DEVICE, replace(DEVICE, id=4, digits=8))))
     assert [factor.totp.digits for factor in found.candidates[0].factors] == [6, 8]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from practicus_mfa.core.login.account import Account
 from practicus_mfa.core.login.rights import Action
-from practicus_mfa.core.usernames import parse_text
+from practicus_mfa.core.usernames import parse_email, parse_text
 from practicus_mfa.errors import UsageError
 from practicus_mfa.login import memberships
 from practicus_mfa.login.acts import effects
@@ -72,10 +72,10 @@ def edit(connection: Transaction, by: By, user_id: int, *, seen: Profile, wanted
         ``SAVED`` or ``UNCHANGED``; ``CHANGED`` where another one than *seen* is stored by now; why not.
 
     Raises:
-        UsageError: One of the texts can't be used.
+        UsageError: One of the texts that were changed can't be used.
         NoSuchGroupError: There is no group of a name.
     """
-    wanted = _checked(wanted)
+    wanted = _checked(wanted, seen)
     # Roles are among it, so both rows are locked whatever was edited: it is rare.
     accounts.lock(connection, [by.account_id, user_id])
     target = judge(connection, by, Action.EDIT, user_id)
@@ -91,12 +91,14 @@ def edit(connection: Transaction, by: By, user_id: int, *, seen: Profile, wanted
     return Outcome.SAVED
 
 
-def _checked(wanted: Profile) -> Profile:
+def _checked(wanted: Profile, seen: Profile) -> Profile:
+    """Return what is *wanted* in the form in which it is kept; what stays is not judged anew."""
     try:
-        email = parse_text("the e-mail address", wanted.email)
-        name = parse_text("the name", wanted.name)
+        email = wanted.email if wanted.email == seen.email else parse_email(wanted.email)
+        name = wanted.name if wanted.name == seen.name else parse_text("the name", wanted.name)
     except ValueError as error:
-        raise UsageError(f"That can't be saved: {error}.", remedy="Choose another one.") from error
+        remedy = "Correct it, or choose another one."
+        raise UsageError(f"That can't be saved: {error}.", remedy=remedy) from error
     return replace(wanted, email=email, name=name, groups=tuple(sorted(set(wanted.groups))))
 
 

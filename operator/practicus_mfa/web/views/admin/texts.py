@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from practicus_mfa.core.usernames import COMMAND_LINE, MAX_USERNAME, is_reserved, parse_text, parse_username
+from practicus_mfa.core.usernames import (
+    COMMAND_LINE,
+    MAX_TEXT,
+    MAX_USERNAME,
+    is_reserved,
+    parse_email,
+    parse_text,
+    parse_username,
+)
 from practicus_mfa.web.visit import Visit
 
 
 def text_problems(visit: Visit, *, email: str, name: str) -> dict[str, str]:
     """Return what is wrong with an e-mail address and a person's name, by field."""
     problems = {}
-    for field, value, said in (
-        ("name", name, visit.say("The name is too long, or has an invisible or control character.")),
-        ("email", email, visit.say("The e-mail address is too long, or has an invisible character.")),
-    ):
-        try:
-            parse_text(field, value)
-        except ValueError:
-            problems[field] = said
+    try:
+        parse_text("name", name)
+    except ValueError:
+        problems["name"] = visit.say("The name is too long, or has an invisible or control character.")
+    try:
+        parse_email(email)
+    except ValueError:
+        text = visit.say(
+            "An e-mail address has one @ with something on both sides, no space and no invisible character, "
+            "and at most %(num)d characters."
+        )
+        problems["email"] = text % {"num": MAX_TEXT}
     return problems
 
 
