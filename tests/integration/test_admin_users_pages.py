@@ -197,6 +197,22 @@ def test_an_action_is_confirmed_and_its_outcome_told(web: WebDesk, bar: str) -> 
     assert ("root", "mfa.remove", "ada", "done") in audited(web.desk.db)
 
 
+def test_a_migration_of_what_no_key_opens_is_not_said_to_be_done(web: WebDesk) -> None:
+    browser = administrator(web)
+    mal, mo, eve = (web.desk.people.add(name, key=NEW) for name in ("mal", "mo", "eve"))
+    with web.desk.db.write() as connection:
+        of_them = schema.factors.c.user_id.in_([mal.id, mo.id])
+        connection.execute(update(schema.factors).where(of_them).values(token="broken", key_id=None))
+    for chosen, said, state in (
+        ([mal], "Nothing could be migrated: no key opens the MFA data of 1 user.", "state warn"),
+        ([mal, mo, eve], "Nothing could be migrated: no key opens the MFA data of 2 users.", "state warn"),
+        ([eve], "Done, for 1 user.", "state on"),
+    ):
+        done = confirm(browser, choose(browser, Action.MIGRATE_KEY, *chosen))
+        assert said in Page(done.text).notes
+        assert state in done.text
+
+
 def test_an_action_without_users_or_users_without_an_action_are_nothing(web: WebDesk) -> None:
     browser, ada = administrator(web), web.desk.people.add("ada")
     for answer, said in (

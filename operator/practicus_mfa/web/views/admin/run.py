@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.exceptions import HTTPException
 
 from practicus_mfa.login import bulk
+from practicus_mfa.login.acts.by import Outcome
 from practicus_mfa.login.bulk_run import Run, Stop
 from practicus_mfa.storage import user_facts
 from practicus_mfa.web.views.admin.list_place import LIST, read_id, read_place
@@ -67,6 +68,13 @@ def _summary(visit: Visit, run: Run) -> str:
     numbers = {"done": number(run.done), "shown": number(run.total)}
     if run.done_at is None:
         return visit.say("%(done)s of %(shown)s users so far.") % numbers
+    undecryptable = run.counts.get(Outcome.UNDECRYPTABLE, 0)
+    if undecryptable and Outcome.MIGRATED not in run.counts:
+        return visit.language.ngettext(
+            "Nothing could be migrated: no key opens the MFA data of %(shown)s user.",
+            "Nothing could be migrated: no key opens the MFA data of %(shown)s users.",
+            undecryptable,
+        ) % {"shown": number(undecryptable)}
     done = {"shown": number(run.done)}
     return visit.language.ngettext("Done, for %(shown)s user.", "Done, for %(shown)s users.", run.done) % done
 
