@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import signal
 import socket
 import ssl
 import subprocess
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KEY = generate_key().text
+
+CURSOR = "\x1b[?25h"
+"""What gives a terminal back its cursor, which what is drawn again and again has hidden."""
 
 
 class Page(Replica):
@@ -97,6 +101,7 @@ def test_the_page_is_there_while_the_platform_runs(installation: Installation) -
         assert answer.status_code == 200
         assert 'name="password"' in answer.text
         process.terminate()
+        assert said_until(process, "Ending.").endswith("goes on from here.\n")
         assert process.wait(60) == 0
     assert not answers(port)
     with installation.database() as db, db.read() as connection:
@@ -162,6 +167,77 @@ def test_what_values_yaml_says_of_it_is_followed(installation: Installation) -> 
         assert "Acme" in page_of(port)
         installation.write_values(KEY, login={"enabled": False})
         until(lambda: not answers(port), "the page to be gone")
+
+
+class Terminal:
+    """The platform at a terminal: all that it shows there, and Ctrl-C."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._here, there = pty.openpty()
+        files = ["--values", str(installation.values_file), "--data-dir", str(installation.folder.root)]
+        self.process = subprocess.Popen(
+            [*PROGRAM, "up", *files, "--login-port", "0"],
+            stdin=there,
+            stdout=there,
+            stderr=there,
+            start_new_session=True,
+            env={**ENVIRONMENT, "TERM": "xterm"},
+        )
+        os.close(there)
+        self.shown = ""
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Whatever became of it: with all that it started.
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(60)
+        os.close(self._here)
+
+    def interrupt(self) -> None:
+        """What the terminal does of Ctrl-C: all that runs there is told."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def read_until(self, text: str) -> None:
+        """Read until it has shown a text; '' is its end."""
+        while not text or text not in self.shown:
+            try:
+                read = os.read(self._here, 65_536)
+            except OSError:  # as Linux says that nobody is at the other end
+                read = b""
+            if not read:
+                assert not text, self.shown
+                return
+            self.shown += read.decode()
+
+
+def test_ctrl_c_is_answered_with_how_to_go_on(installation: Installation) -> None:
+    with Terminal(installation) as terminal:
+        terminal.read_until("The log-in page")
+        terminal.interrupt()
+        terminal.read_until("")
+        assert terminal.process.wait(60) == 0
+    files = f"--values {installation.values_file} --data-dir {installation.folder.root}"
+    told = f"Ending. Nothing is lost: practicus-mfa up {files} goes on from here. Ctrl-C again ends at once."
+    assert terminal.shown.count(told) == 1
+    assert "Traceback" not in terminal.shown
+
+
+def test_a_second_ctrl_c_ends_it_at_once(installation: Installation) -> None:
+    with Terminal(installation) as terminal:
+        terminal.read_until("The log-in page")
+        # It will be waited for.
+        (child,) = children_of(terminal.process.pid)
+        os.kill(child, signal.SIGSTOP)
+        terminal.interrupt()
+        terminal.read_until(CURSOR)
+        assert "Ctrl-C again ends at once." in terminal.shown.partition(CURSOR)[0]
+        assert terminal.process.poll() is None
+        terminal.interrupt()
+        assert terminal.process.wait(60) == -signal.SIGINT
+        assert "Traceback" not in terminal.shown
 
 
 @pytest.mark.parametrize("how", ["--no-login", "--once"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
+from collections.abc import Callable
 from contextlib import nullcontext
 from ipaddress import ip_address
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from practicus_mfa.cli import PROGRAM
 from practicus_mfa.datafolder import DEFAULT, DataFolder
 from practicus_mfa.errors import EXIT_DONE, EXIT_NEEDS_PERSON, EXIT_UNREACHABLE
 
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 
 
 LOOPBACK: Final = "127.0.0.1"
+
+ENDING: Final = "Ending. Nothing is lost: {command} goes on from here."
+AT_ONCE: Final = " Ctrl-C again ends at once."
 
 login_port_option: Final = click.option(
     "--login-port",
@@ -118,13 +124,15 @@ def run_platform(
     from practicus_mfa.reconciler.embedded.platform import ended
 
     stop = _Stop()
+    files = ["--values", str(values), "--data-dir", str(folder.root)]
+    ending = ENDING.format(command=shlex.join([PROGRAM, "up", *files]))
     with nullcontext(Silence()) if quiet else display() as shown:
         result = run_embedded(
             folder,
             values,
             once=once,
             display=shown,
-            stopping=stop.asked,
+            stopping=lambda: stop.asked(lambda typed: shown.ending(ending + AT_ONCE * typed)),
             login_port=login_port,
         )
     if once and (result is None or not ended(result)):
@@ -136,14 +144,21 @@ class _Stop:
     """Set by SIGINT and SIGTERM; a second one ends the program as usual."""
 
     def __init__(self) -> None:
-        self._asked = False
+        self._asked = self._told = self._typed = False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._ask)
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
         self._asked = True
+        self._typed = number == signal.SIGINT
         signal.signal(number, signal.SIG_DFL)
 
-    def asked(self) -> bool:
-        """Whether one came."""
+    def asked(self, tell: Callable[[bool], None]) -> bool:
+        """Return whether one came; the first to see that tells whether Ctrl-C was typed.
+
+        It is told here, not when the signal comes: then the program may be in the middle of a line.
+        """
+        if self._asked and not self._told:
+            self._told = True
+            tell(self._typed)
         return self._asked

@@ -59,6 +59,9 @@ class Silence:
     def note(self, line: str) -> None:
         """Show nothing."""
 
+    def ending(self, line: str) -> None:
+        """Show nothing."""
+
     def fault(self, error: MfaError) -> None:
         """Tell of a file that is not valid."""
         tell_fault(error)
@@ -100,6 +103,10 @@ class Lines:
         """Write the line."""
         click.echo(printable(line))
 
+    def ending(self, line: str) -> None:
+        """Write the line."""
+        self.note(line)
+
 
 def _line(result: Pass, reason: str, message: str, *, warning: bool = False) -> None:
     sign = "!" if warning else " "
@@ -131,7 +138,13 @@ class Screen:
 
     def note(self, line: str) -> None:
         """Write the line above the table."""
-        self._console.print(line, style="bold", markup=False)
+        # A command or an address in it can be copied: the terminal breaks the line, not we.
+        self._console.print(line, style="bold", markup=False, highlight=False, soft_wrap=True)
+
+    def ending(self, line: str) -> None:
+        """Write the line above the table, and give the terminal its cursor back."""
+        self.note(line)
+        self._console.show_cursor()
 
 
 def _event_text(event: Event) -> RenderableType:

@@ -55,6 +55,9 @@ class Display(Protocol):
     def note(self, line: str) -> None:
         """Show a line that stays."""
 
+    def ending(self, line: str) -> None:
+        """Show the last line; from now on the program may be ended at any moment."""
+
 
 @contextmanager
 def locked(folder: DataFolder) -> Iterator[None]:
