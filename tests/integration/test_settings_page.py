@@ -213,11 +213,33 @@ def test_what_values_yaml_forbids_is_not_even_asked_for(
     if mode is SettingsPage.READ:
         shown = Page(browser.get(SETTINGS).text)
         assert shown.forms == []
-        assert "In force: 30, from values.yaml." in " ".join(shown.texts)
+        assert "Days that they stay logged in 30 " in " ".join(shown.texts)
     else:
         told = "This page may only make the rules stricter than values.yaml has them: "
         assert Page(answer.text).alerts == [f"{told}Days that they stay logged in."]
         assert save(browser, page, rememberMe__days="29").status_code == 303
+
+
+def test_where_values_are_only_shown_each_stands_there_once(
+    web: WebDesk, requested: Requested, browser: Browser
+) -> None:
+    requested.install(rememberMe={"days": 41}, mfa={"gracePeriodDays": 43})
+    put_in_force(requested)
+    requested.ask({"mfa": {"gracePeriodDays": 42}})
+    requested.handle()
+    allow(web, SettingsPage.READ)
+    browser = web.browser().keep(web.cookies.session, browser.jar[web.cookies.session])
+    shown = said(browser.get(SETTINGS))
+    assert [shown.count(number) for number in ("41", "42", "43")] == [1, 1, 1]
+    assert "In force" not in shown
+    assert "From values.yaml." in shown
+    assert "Set on this page by whoever" in shown
+    assert "values.yaml says 43." in shown
+    _, in_force = requested.in_force() or (0, {})
+    in_force["mfa"]["gracePeriodDays"] = 44
+    with web.desk.db.write() as connection:
+        save_policy(connection, 99, in_force)
+    assert "Set past values.yaml." in said(browser.get(SETTINGS))
 
 
 # Who may, and with which proof
