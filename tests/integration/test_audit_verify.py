@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import Executable, delete, insert, select, text, update
+from sqlalchemy import Engine, Executable, delete, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from practicus_mfa.core.audit_chain import NOTHING, Head
@@ -62,6 +62,21 @@ def test_what_nobody_touched_is_whole(sealed: Database) -> None:
 def test_an_empty_audit_is_whole(db: Database) -> None:
     assert verify(db).first is None
     assert verify(db, NOTHING).compared
+
+
+def test_the_last_checkpoint_is_read_once(sealed: Database) -> None:
+    prune(sealed)
+    sent: list[str] = []
+
+    def keep(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", keep)
+    try:
+        assert verify(sealed).first is None
+    finally:
+        event.remove(Engine, "before_cursor_execute", keep)
+    assert len([statement for statement in sent if "mfa_audit_checkpoints" in statement]) == 1
 
 
 def test_the_places_are_read_in_pages(sealed: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,6 +353,6 @@ def test_a_checkpoint_is_never_changed_or_deleted(sealed: Database) -> None:
         with pytest.raises(IntegrityError, match="the audit is append-only"), sealed.write() as connection:
             connection.execute(attempt)
     with sealed.read() as connection:
-        assert last_checkpoint(connection).count == 9
+        assert last_checkpoint(connection).head.count == 9
         assert count_unsealed(connection) == 1
     assert replace(verify(sealed), head=NOTHING).first is None

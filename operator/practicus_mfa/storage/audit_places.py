@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, not_, select
+from sqlalchemy import ColumnElement, Connection, and_, not_, select
 
 from practicus_mfa.core.audit_chain import NOTHING, AuditLine, Head
 from practicus_mfa.storage.schema import audit, audit_chain, audit_checkpoints
@@ -39,35 +40,46 @@ class Place:
     readable: bool = True
 
 
-def last_checkpoint(connection: Connection) -> Head:
-    """Return the head up to which lines were pruned."""
-    row = _newest_checkpoint(connection)
-    return NOTHING if row is None else Head(row.position, row.hash)
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where the chain goes on from.
+
+    Attributes:
+        head: The head up to which lines were pruned.
+        pruned_at: When they were, by the database's clock; ``None``: none ever was.
+    """
+
+    head: Head
+    pruned_at: datetime | None
 
 
-def _newest_checkpoint(connection: Connection) -> Row[Any] | None:
-    newest = select(audit_checkpoints).order_by(audit_checkpoints.c.position.desc()).limit(1)
-    return connection.execute(newest).one_or_none()
+def last_checkpoint(connection: Connection) -> Checkpoint:
+    """Return the last checkpoint; that of nothing where no line was ever pruned."""
+    table = audit_checkpoints.c
+    query = select(table.position, table.hash, table.pruned_at).order_by(table.position.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return Checkpoint(NOTHING, None)
+    return Checkpoint(Head(row.position, row.hash), row.pruned_at)
 
 
-def pruned(connection: Connection) -> ColumnElement[bool] | None:
+def pruned(checkpoint: Checkpoint) -> ColumnElement[bool] | None:
     """Return the condition that a place is one that a pruning has still to delete; ``None``: none can be."""
-    checkpoint = _newest_checkpoint(connection)
-    if checkpoint is None:
+    if checkpoint.pruned_at is None:
         return None
     place = audit_chain.c
     # When a line was sealed is for the database to say, not for who seals.
     return and_(
         place.position >= 1,
-        place.position <= checkpoint.position,
+        place.position <= checkpoint.head.count,
         place.sealed_at <= checkpoint.pruned_at,
     )
 
 
-def out_of_the_chain(connection: Connection) -> Iterator[tuple[int, int]]:
+def out_of_the_chain(connection: Connection, checkpoint: Checkpoint) -> Iterator[tuple[int, int]]:
     """Yield the places that no line can have got, and the numbers of their lines, in the places' order."""
-    place, left = audit_chain.c, pruned(connection)
-    strange = place.position <= last_checkpoint(connection).count
+    place, left = audit_chain.c, pruned(checkpoint)
+    strange = place.position <= checkpoint.head.count
     if left is not None:
         strange = and_(strange, not_(left))
     query = select(place.position, place.line_id).where(strange).order_by(place.position)

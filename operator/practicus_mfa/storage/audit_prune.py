@@ -38,7 +38,7 @@ class Prunable:
 
 def prunable(connection: Connection, before: datetime, *, settled: timedelta = SETTLED) -> Prunable | None:
     """Return what is older than *before*; ``None``: nothing is, that could go."""
-    start, settled_place = last_checkpoint(connection), place_settled(connection, settled=settled)
+    start, settled_place = last_checkpoint(connection).head, place_settled(connection, settled=settled)
     if settled_place is None:
         return None
     younger = (
@@ -75,7 +75,7 @@ def delete_pruned(db: Database) -> int:
     gone = 0
     while True:
         with db.write() as connection:
-            left = pruned(connection)
+            left = pruned(last_checkpoint(connection))
             if left is None:
                 return gone
             first = connection.execute(select(func.min(audit_chain.c.position)).where(left)).scalar()

@@ -94,11 +94,12 @@ def verify(
         UnreachableError: The database can't be used at the moment.
     """
     with db.read(snapshot=True) as connection:
-        start = last_checkpoint(connection)
+        checkpoint = last_checkpoint(connection)
+        start = checkpoint.head
         found = Verified(start=start, head=chain.head(connection))
         walk = _Walk(found=found, given=given, at=start)
         walk.compare()
-        for position, line in out_of_the_chain(connection):
+        for position, line in out_of_the_chain(connection, checkpoint):
             found.add(Fault.BESIDE, line=line, position=position)
         for place in places(connection, start.count, until):
             walk.step(place)
