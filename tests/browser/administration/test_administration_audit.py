@@ -6,13 +6,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from practicus_mfa.clock import utc_now
 from practicus_mfa.storage import audit
 from tests.support.admin_browser import main_text
-from tests.support.browser import press
+from tests.support.browser import overflow, press
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
     from tests.support.login_people import LoginPeople
 
@@ -21,6 +23,16 @@ AUDIT = "/admin/audit"
 
 def column(page: Page, name: str) -> list[str]:
     return page.locator(f"td[data-label='{name}']").all_inner_texts()
+
+
+def lines_of(cell: Locator) -> int:
+    """In how many lines a cell's text stands."""
+    script = """cell => {
+        const text = document.createRange();
+        text.selectNodeContents(cell);
+        return new Set([...text.getClientRects()].map(part => part.top)).size;
+    }"""
+    return cell.evaluate(script)  # type: ignore[no-any-return]
 
 
 def test_lines_are_found_walked_and_downloaded(window: Page, people: LoginPeople) -> None:
@@ -55,3 +67,22 @@ def test_lines_are_found_walked_and_downloaded(window: Page, people: LoginPeople
     assert "No line fits." in main_text(window)
     press(window, "Show all lines")
     assert "auditor" in column(window, "Who")
+
+
+@pytest.mark.parametrize("width", [1_100, 1_280])
+def test_an_address_of_ipv4_stands_in_one_line_wherever_lines_are_shown(
+    window: Page, people: LoginPeople, width: int
+) -> None:
+    person = people.add()
+    addresses = ["255.255.255.255", "2001:0db8:85a3:0000:0000:8a2e:0370:7334"]
+    with people.db.write() as connection:
+        for address in addresses:
+            detail = {"address": address, "why": "a text that takes all the room there is " * 3}
+            audit.append(connection, "keeper", "user.unlock", subject=person.username, detail=detail)
+    window.set_viewport_size({"width": width, "height": 800})
+    for path in (f"{AUDIT}?whom={person.username}", f"/admin/users/{people.id_of(person)}"):
+        window.goto(path)
+        cells = window.locator("td.address")
+        assert set(addresses) <= set(cells.all_inner_texts())
+        assert lines_of(cells.filter(has_text=addresses[0])) == 1
+        assert overflow(window) <= 0
