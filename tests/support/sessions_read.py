@@ -100,7 +100,7 @@ class ReadWorld:
             raise self.fault
         self.written.append((dict(last_uses), dict(deadlines)))
 
-    def cache(self, *, grace: float = 30.0, patience: float = 10.0) -> SessionCache:
+    def cache(self, *, grace: float = 30.0, patience: float = 60.0) -> SessionCache:
         """Return a cache over this."""
         return SessionCache(
             self.read,
