@@ -9,6 +9,7 @@ from kubernetes.client import ApiClient, Configuration
 
 from practicus_mfa.kube.client import Cluster
 from tests.support.scripted_api import ScriptedApi, scripted_api
+from tests.support.waiting import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +23,9 @@ def api() -> Iterator[ScriptedApi]:
 
 @pytest.fixture
 def scripted(api: ScriptedApi) -> Iterator[Cluster]:
-    """A cluster that asks *api*, as a user with the token ``token-of-mine``; it waits 0.5 s for answers."""
+    """A cluster that asks *api*, as a user with the token ``token-of-mine``."""
     configuration = Configuration(host=api.url)
     configuration.api_key["BearerToken"] = "Bearer token-of-mine"
-    cluster = Cluster(ApiClient(configuration), read_seconds=0.5)
+    cluster = Cluster(ApiClient(configuration), read_seconds=LIMIT_SECONDS)
     yield cluster
     cluster.forget_idle()

@@ -18,6 +18,7 @@ from practicus_mfa.kube.faults import (
 )
 from practicus_mfa.kube.objects import JOBS, PODS, POLICIES, SECRETS
 from tests.support.scripted_api import unused_port
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from tests.support.scripted_api import ScriptedApi
@@ -124,11 +125,14 @@ def test_an_expired_list_without_pages_is_an_error(api: ScriptedApi, scripted: C
         scripted.list(JOBS, None)
 
 
-def test_silence_is_unreachable(api: ScriptedApi, scripted: Cluster) -> None:
+def test_silence_is_unreachable(api: ScriptedApi) -> None:
     api.answer(silent=True)
+    impatient = Cluster(ApiClient(Configuration(host=api.url)), read_seconds=0.5)
     with pytest.raises(UnreachableError, match=r"127\.0\.0\.1:\d+ did not answer in time"):
-        scripted.get(JOBS, "auth", "one")
+        impatient.get(JOBS, "auth", "one")
+    until(lambda: api.asked, "the request")
     assert len(api.asked) == 1
+    impatient.forget_idle()
 
 
 def test_a_closed_connection_is_unreachable(api: ScriptedApi, scripted: Cluster) -> None:

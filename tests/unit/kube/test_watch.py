@@ -12,7 +12,7 @@ from practicus_mfa.kube.client import Collection
 from practicus_mfa.kube.faults import BusyApiError
 from practicus_mfa.kube.objects import SECRETS
 from practicus_mfa.kube.watch import FIRST_PAUSE, LONGEST_PAUSE, Watch, pause
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
     from practicus_mfa.kube.client import Cluster
@@ -43,7 +43,7 @@ def watched(scripted: Cluster, api: ScriptedApi, requests: int) -> list[tuple[st
     assert watch.alive
     watch._stopped.set()
     api.ended.set()
-    watch.join(30)
+    watch.join(LIMIT_SECONDS)
     assert not watch.alive
     return told
 
