@@ -11,6 +11,7 @@ import pytest
 from practicus_mfa.errors import UsageError
 from practicus_mfa.reconciler.cluster.endpoints import Endpoints
 from practicus_mfa.reconciler.cluster.metrics import Metrics
+from tests.support.waiting import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ def port() -> Iterator[int]:
 
 def answer(port: int, path: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as found:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=LIMIT_SECONDS) as found:
             return found.status, found.read().decode()
     except urllib.error.HTTPError as error:
         with error:

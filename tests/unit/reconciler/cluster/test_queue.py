@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 
 from practicus_mfa.reconciler.cluster.queue import FIRST_RETRY, LAST_RETRY, DueQueue, Key
+from tests.support.waiting import LIMIT_SECONDS
 
 ONE, TWO = Key("a", "one"), Key("a", "two")
 
@@ -122,7 +123,7 @@ def test_closing_sends_every_waiting_thread_home() -> None:
         thread.start()
     queue.close()
     for thread in threads:
-        thread.join(10)
+        thread.join(LIMIT_SECONDS)
     assert found == [None] * 3
 
 
@@ -132,5 +133,5 @@ def test_an_addition_wakes_a_thread_that_waits() -> None:
     thread = threading.Thread(target=lambda: found.append(queue.take()))
     thread.start()
     queue.add(ONE)
-    thread.join(10)
+    thread.join(LIMIT_SECONDS)
     assert found == [ONE]
