@@ -58,8 +58,9 @@ def test_a_users_page_tells_all_there_is(web: WebDesk) -> None:
     there = web.browser()
     log_in(there)
     enrol(there, there.get("/enroll"))
-    for _ in range(6):
+    for _ in range(5):
         give_password(web.browser(), "ada", "wrong")
+    web.desk.hold_stops()
     page = browser.get(of(web, "ada"))
     shown = texts(page)
     for text in (

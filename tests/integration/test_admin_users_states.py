@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from practicus_mfa.core.login.rights import Action
@@ -53,6 +54,7 @@ def test_who_is_stopped_after_wrong_codes_is_found_and_unlocked(web: WebDesk) ->
     page = there.follow(give_password(there, "ada"))
     for _ in range(5):
         page = there.submit(page, "/login/totp", button=("", ""), code=wrong(web))
+    web.desk.hold_stops(timedelta(seconds=25))
     stopped = browser.get(f"{USERS}?show=stopped")
     assert listed(stopped) == ["ada"]
     assert "stopped" in Page(stopped.text).texts
