@@ -21,6 +21,7 @@ from practicus_mfa.storage import groups, schema, sessions, users
 from practicus_mfa.storage.policy_row import save_policy
 from practicus_mfa.storage.users import NewUser
 from tests.support.forward_auth_site import LoggedInUser, logged_in
+from tests.support.waiting import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from practicus_mfa.storage.engine import Database
@@ -66,9 +67,20 @@ def test_without_a_policy_nothing_can_be_judged(db: Database) -> None:
         SessionReader(db)(())
 
 
+def cache_of(db: Database, uses: SessionUses | None = None, *, grace_seconds: float = 0) -> SessionCache:
+    """A cache for which no time passes, so that no answer is too old or comes too late."""
+    return SessionCache(
+        SessionReader(db),
+        uses or SessionUses(writer(db)),
+        grace_seconds=grace_seconds,
+        steady=lambda: 1_000.0,
+        patience=LIMIT_SECONDS,
+    )
+
+
 def test_what_is_changed_anywhere_is_seen_by_the_next_reading(db: Database, ada: LoggedInUser) -> None:
     key = token_hash(ada.verify)
-    cache = SessionCache(SessionReader(db), SessionUses(writer(db)), grace_seconds=0)
+    cache = cache_of(db)
 
     async def story() -> None:
         found = await cache.get(key)
@@ -113,7 +125,7 @@ def test_uses_and_ends_of_grace_are_stored_once(db: Database, ada: LoggedInUser)
         save_policy(connection, 2, {"mfa": {"mandatory": True, "gracePeriodDays": 7}})
         connection.execute(update(schema.sessions).values(last_used_at=begun - timedelta(hours=1)))
     uses = SessionUses(writer(db))
-    cache = SessionCache(SessionReader(db), uses, grace_seconds=0)
+    cache = cache_of(db, uses)
 
     async def used() -> None:
         await cache.get(token_hash(ada.session))
@@ -136,10 +148,7 @@ def test_a_database_that_went_away_and_came_back_is_an_outage_and_no_more(
     with postgres_db.write() as connection:
         save_policy(connection, 1, {})
     key = token_hash(logged_in(postgres_db, NewUser(username="ada")).verify)
-    strict, patient = (
-        SessionCache(SessionReader(postgres_db), SessionUses(writer(postgres_db)), grace_seconds=grace)
-        for grace in (0, 300)
-    )
+    strict, patient = (cache_of(postgres_db, grace_seconds=grace) for grace in (0, 300))
 
     async def story() -> None:
         assert await strict.get(key)

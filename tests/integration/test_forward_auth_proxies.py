@@ -16,7 +16,7 @@ from tests.support.echo_application import EchoApplication, echo_application
 from tests.support.forward_auth_site import ForwardAuthSite, behind, forward_auth_site, logged_in
 from tests.support.proxies import APP, ELSEWHERE, LOGIN, OPEN, ProxySite, Reply
 from tests.support.unavailable import without
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ PAGE: Final = ("Accept", "text/html,*/*;q=0.8")
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForwardAuthSite]:
     folder = tmp_path_factory.mktemp("forward-auth")
-    with forward_auth_site(folder, f"sqlite:///{folder / 'mfa.db'}") as running:
+    with forward_auth_site(folder, f"sqlite:///{folder / 'mfa.db'}", patience=LIMIT_SECONDS) as running:
         yield running
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.support.forward_auth_site import ForwardAuthSite, forward_auth_site
 from tests.support.proxies import APP, ELSEWHERE, LOGIN, OPEN
 from tests.support.replayed_proxies import Outcome, Request, envoy, traefik
+from tests.support.waiting import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,7 @@ PAGE: Final = ("Accept", "text/html,*/*;q=0.8")
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForwardAuthSite]:
     folder = tmp_path_factory.mktemp("forward-auth")
-    with forward_auth_site(folder, f"sqlite:///{folder / 'mfa.db'}") as running:
+    with forward_auth_site(folder, f"sqlite:///{folder / 'mfa.db'}", patience=LIMIT_SECONDS) as running:
         yield running
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 
-from practicus_mfa.clock import utc_now
+from practicus_mfa.clock import steady_seconds, utc_now
 from practicus_mfa.core.login.rules import LoginRules
 from practicus_mfa.core.parse.login import login_config
 from practicus_mfa.errors import NotReadyError, RetryableError
@@ -45,10 +45,13 @@ class Order:
     Attributes:
         url: The database's.
         login: ``login`` of values.yaml.
+        patience: Seconds that a reading of sessions may take, and that an answer may be used; the product's
+            is 1, which a busy machine can exceed.
     """
 
     url: str
     login: dict[str, Any]
+    patience: float = 1.0
 
     def write(self, file: Path) -> None:
         """Write it down."""
@@ -83,7 +86,13 @@ async def serve(order: Order, port_file: Path) -> None:
     db, beside = connect(order.url), connect(order.url)
     uses = SessionUses(writer(beside))
     config = login_config(order.login)
-    cache = SessionCache(SessionReader(db), uses, grace_seconds=config.outage_grace_seconds)
+    cache = SessionCache(
+        SessionReader(db),
+        uses,
+        grace_seconds=config.outage_grace_seconds,
+        steady=lambda: steady_seconds() / order.patience,
+        patience=order.patience,
+    )
     metrics = LoginMetrics()
     forward_auth = ForwardAuth(
         log_in_page,

@@ -99,15 +99,15 @@ def logged_in(db: Database, new: NewUser, *names: str) -> LoggedInUser:
 
 
 @contextmanager
-def forward_auth_site(folder: Path, url: str) -> Iterator[ForwardAuthSite]:
-    """Serve forward-auth over a new database at *url*."""
+def forward_auth_site(folder: Path, url: str, *, patience: float = 1.0) -> Iterator[ForwardAuthSite]:
+    """Serve forward-auth over a new database at *url*; *patience* is the order's."""
     with ready(url) as db:
         with db.write() as connection:
             save_policy(connection, 1, {})
         ada = logged_in(db, NewUser(username="ada", email="ada@example.com", name="Ada Şükrü"), "dev", "ops")
         bob = logged_in(db, NewUser(username="bob"))
         order, port_file = folder / "service", folder / "service.port"
-        Order(url, LOGIN).write(order)
+        Order(url, LOGIN, patience).write(order)
         service = GuardedProgram(
             folder,
             "service",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.support.cluster.guarded import GuardedProgram
 from tests.support.cluster.ports import free_ports
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -144,8 +144,8 @@ class ProxySite:
     @contextmanager
     def _connection(self, host: str) -> Iterator[http.client.HTTPConnection]:
         tls = ssl.create_default_context(cafile=str(self.authority))
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as plain:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_SECONDS)
+        with socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT_SECONDS) as plain:
             connection.sock = tls.wrap_socket(plain, server_hostname=host)
             try:
                 yield connection

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from tests.support.proxies import Reply, examples
+from tests.support.waiting import LIMIT_SECONDS
 
 Pairs = list[tuple[str, str]]
 
@@ -107,7 +108,7 @@ def _outcome(request: Request, reply: Reply, names: list[str], *, passes: bool) 
 
 
 def _send(port: int, method: str, target: str, host: str, headers: Pairs) -> Reply:
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT_SECONDS)) as connection:
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         for name, value in [("Host", host), *headers]:
             connection.putheader(name, value.encode("utf-8"))
