@@ -102,7 +102,7 @@ def test_who_no_longer_reads_the_write_key_loses_its_lease(db: Database) -> None
 
 def test_a_renewal_prolongs_the_lease(db: Database) -> None:
     register(db, "pod-1", [KEY_A])
-    soon = _now(db) + timedelta(seconds=1)
+    soon = _now(db) + LEASE - timedelta(milliseconds=1)
     _shift_lease(db, "pod-1", soon)
     outcome = renew(db, "pod-1")
     assert isinstance(outcome, Registered)
