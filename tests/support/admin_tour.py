@@ -94,7 +94,8 @@ def _asked(outcome: str, message: str = "", *, age: timedelta = timedelta()) -> 
             connection.execute(made.values(at=utc_now() - age))
             if outcome:
                 policy_requests.close(connection, number, outcome=outcome, message=message)
-        page.goto(f"/admin/settings?request={number}")
+        # One that waits loads itself anew: not while it is looked at.
+        page.goto(f"/admin/settings?request={number}&still=1")
 
     return reach
 

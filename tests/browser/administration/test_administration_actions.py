@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from sqlalchemy import select
 
+from practicus_mfa.storage import schema
 from tests.support.admin_browser import (
     choose,
     confirm,
@@ -21,6 +23,7 @@ from tests.support.admin_browser import (
 )
 from tests.support.browser import heading, path_of, press
 from tests.support.crew import BARE, BROKEN, MOVING, THERE, Crew, crew, keys
+from tests.support.login_people import Person
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -154,12 +157,15 @@ def test_thousands_are_migrated_beside_the_page_which_follows_it_to_the_end(
     rolling, active = keys(people)
     go_to_list(window, search="crowd", show="rolling")
     choose(window, "Migrate MFA fernet key to active", whom="all 3,000 users found")
-    press(window, "Migrate MFA fernet key to active")
-    # All of it at one moment: the page is about to load itself anew.
-    under_way = window.content()
-    assert 'max="3000"' in under_way
-    assert "of 3,000 users so far." in under_way
-    assert "Stop reloading" in under_way
+    last = Person(max(name for name in users.names if MOVING in name))
+    with people.db.write() as connection:
+        # It can't end before it was seen under way.
+        connection.execute(
+            select(schema.factors).where(schema.factors.c.user_id == people.id_of(last)).with_for_update()
+        )
+        press(window, "Migrate MFA fernet key to active")
+        for shown in ("progress[max='3000']", "text=of 3,000 users so far.", "text=Stop reloading"):
+            window.locator(shown).wait_for()
     # Nobody presses anything: the page loads itself anew.
     window.get_by_text("Done, for 3,000 users.").wait_for()
     assert counts(window) == {"migrated to the active key": "3,000"}
