@@ -21,6 +21,7 @@ from tests.support import chromium_programs
 from tests.support.login_site import DOMAIN, LOOPBACK
 from tests.support.navigation import navigation, visit
 from tests.support.png import read_png
+from tests.support.waiting import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +40,7 @@ NARROWEST: Final = (320, 640)
 MOST_TABS: Final = 60
 """More than lie between any two things that a keyboard goes to in these tests."""
 
-TIMEOUT_MILLISECONDS: Final = 20_000
+TIMEOUT_MILLISECONDS: Final = 1_000 * LIMIT_SECONDS
 """Ends a test that would wait for ever."""
 
 
@@ -59,6 +60,7 @@ def options_for(address: str, certificate: Path) -> dict[str, Any]:
     assert program is not None
     return {
         "executable_path": program,
+        "timeout": TIMEOUT_MILLISECONDS,
         "args": [
             f"--host-resolver-rules=MAP {DOMAIN} {address}, MAP *.{DOMAIN} {address}",
             f"--ignore-certificate-errors-spki-list={_public_key(certificate)}",

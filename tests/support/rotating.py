@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SEALED_AT = 1_700_000_000
 SECRET_BYTES = 20
-PATIENCE = timedelta(seconds=5)
+PATIENCE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
