@@ -86,8 +86,9 @@ class Hall:
 
 
 @pytest.fixture
-def hall(db: Database) -> Hall:
-    """The place, on each database in turn."""
+def hall(db: Database, monkeypatch: pytest.MonkeyPatch) -> Hall:
+    """The place, on each database in turn, where a claim is over when the test says so."""
+    monkeypatch.setattr(bulk_runs, "CLAIM", timedelta(hours=1))
     return Hall(db)
 
 
@@ -194,6 +195,19 @@ def test_who_ends_leaves_its_run_to_others_at_once(hall: Hall) -> None:
     assert not bulk.step(hall.runner("two"))
     work.leave()
     assert bulk.step(hall.runner("two"))
+
+
+def test_who_is_told_to_end_begins_with_no_other_user(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = hall.start(Action.DISABLE, hall.users(AT_ONCE + 100))
+    work, act_named = BulkWork(hall.runner("one")), one.act_named
+
+    def told_meanwhile(connection: Transaction, by: By, action: Action, user_id: int) -> tuple[Outcome, str]:
+        work.end()
+        return act_named(connection, by, action, user_id)
+
+    monkeypatch.setattr(one, "act_named", told_meanwhile)
+    work.step()
+    assert hall.run(run.id).done == 1
 
 
 def test_workers_at_once_do_each_user_once(postgres_db: Database, monkeypatch: pytest.MonkeyPatch) -> None:

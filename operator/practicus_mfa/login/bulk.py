@@ -121,8 +121,12 @@ def find(connection: Transaction, run_id: int) -> Run | None:
     return None if stored is None else to_run(stored)
 
 
-def step(runner: Runner) -> bool:
+def step(runner: Runner, *, goes_on: Callable[[], bool] = lambda: True) -> bool:
     """Go on with the run that waits longest, for a batch; return whether there was one.
+
+    Args:
+        runner: Who goes on with it.
+        goes_on: Asked before each user: whether to begin with that one.
 
     Raises:
         RetryableError: The database or a key is away for the moment; the run waits again.
@@ -136,7 +140,7 @@ def step(runner: Runner) -> bool:
     if run is None:
         return False
     try:
-        _batch(runner, run)
+        _batch(runner, run, goes_on)
     except RetryableError:
         _leave(runner, run.id)
         raise
@@ -148,7 +152,7 @@ def _leave(runner: Runner, run_id: int) -> None:
         bulk_runs.release(connection, run_id)
 
 
-def _batch(runner: Runner, run: StoredRun) -> None:
+def _batch(runner: Runner, run: StoredRun, goes_on: Callable[[], bool] = lambda: True) -> None:
     if run.action == Action.MIGRATE_KEY:
         bulk_migration.batch(
             runner.db, run.id, worker=runner.name, keys=runner.keys, treatment=runner.treatment
@@ -164,6 +168,8 @@ def _batch(runner: Runner, run: StoredRun) -> None:
         return
     before = run.position
     for user_id in ids:
+        if not goes_on():
+            return
         with runner.db.write() as connection:
             if not _one(connection, runner, run.id, before, user_id):
                 return

@@ -22,17 +22,24 @@ class Repeating:
     """Takes a step again and again in a daemon thread of its own."""
 
     def __init__(
-        self, name: str, step: Callable[[], float], *, at_end: Callable[[], object] = lambda: None
+        self,
+        name: str,
+        step: Callable[[], float],
+        *,
+        at_stop: Callable[[], object] = lambda: None,
+        at_end: Callable[[], object] = lambda: None,
     ) -> None:
         """Prepare the thread; it does not run yet.
 
         Args:
             name: What the log calls it.
             step: Does its work and returns the seconds until it wants to be called again.
+            at_stop: Called by whoever stops it, to have a long step end sooner.
             at_end: Called in the thread after the last step.
         """
         self.name = name
         self._step = step
+        self._at_stop = at_stop
         self._at_end = at_end
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -51,6 +58,7 @@ class Repeating:
             Whether it ended in time.
         """
         self._stopping.set()
+        self._at_stop()
         if self._thread.ident is not None:
             self._thread.join(patience)
         return not self._thread.is_alive()

@@ -116,7 +116,7 @@ class Replica:
             Repeating("policy", policy.step),
             Repeating("housekeeping", Housekeeping(beside).step),
             Repeating("sealing", Sealing(beside).step),
-            Repeating("bulk", bulk.step, at_end=bulk.leave),
+            Repeating("bulk", bulk.step, at_stop=bulk.end, at_end=bulk.leave),
             Repeating("uses", self._flush, at_end=self._flush),
         )
 

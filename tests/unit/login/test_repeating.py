@@ -48,6 +48,20 @@ def test_a_step_that_fails_is_told_of_and_not_the_last(
     assert "the test failed and goes on" in caplog.text
 
 
+def test_a_long_step_is_told_to_end_sooner() -> None:
+    told, begun = threading.Event(), threading.Event()
+
+    def step() -> float:
+        begun.set()
+        told.wait()
+        return 60.0
+
+    thread = Repeating("test", step, at_stop=told.set)
+    thread.start()
+    assert begun.wait(60)
+    assert thread.stop(60)
+
+
 def test_what_never_began_is_stopped_at_once() -> None:
     assert Repeating("test", lambda: 0.0).stop(60)
 
