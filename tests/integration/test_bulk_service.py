@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from practicus_mfa.core.login.rights import Action
 from practicus_mfa.crypto.keys import HeldKeys
@@ -40,56 +41,76 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
         yield running
 
 
-def asked(db: Database) -> Run:
-    """Let an administrator disable everybody."""
-    root = People(db).add("root", is_superuser=True)
-    with db.write() as connection:
-        for _ in range(USERS):
-            add_user(connection)
-    runner = Runner(db=db, name="test", keys=lambda: HeldKeys([]), treatment=treatment)
-    return bulk.start(runner, By(account_id=root.id, username="root"), Action.DISABLE, Wanted())
+class Crowd:
+    """An administrator, and everybody, whom a run disables.
+
+    Attributes:
+        runs: How many there were.
+    """
+
+    runs = 0
+
+    def __init__(self, site: Site, db: Database) -> None:
+        """Add them."""
+        self.site, self.db = site, db
+        self.root = People(db).add("root", is_superuser=True)
+        with db.write() as connection:
+            for _ in range(USERS):
+                add_user(connection)
+
+    def run(self, run_id: int) -> Run:
+        """The run as it is now."""
+        with self.db.read() as connection:
+            found = bulk.find(connection, run_id)
+        assert found is not None
+        return found
+
+    def interrupted(self, number: signal.Signals) -> tuple[Run, int]:
+        """End the replica by a signal in the middle of a run; return the run, and the replica's exit code.
+
+        The run may be over before the signal comes: then there is another one.
+        """
+        runner = Runner(db=self.db, name="test", keys=lambda: HeldKeys([]), treatment=treatment)
+        while True:
+            self.runs += 1
+            by = By(account_id=self.root.id, username="root")
+            run_id = bulk.start(runner, by, Action.DISABLE, Wanted()).id
+            until(partial(self._begun, run_id), "the replica to be at it")
+            code = self.site.replicas[-1].stop(number)
+            if (run := self.run(run_id)).done_at is None:
+                return run, code
+            with self.db.write() as connection:
+                connection.execute(update(schema.users).values(is_active=True))
+            self.site.start()
+
+    def _begun(self, run_id: int) -> bool:
+        return self.run(run_id).done > 0
 
 
 def test_a_replica_that_is_killed_at_it_loses_and_repeats_nothing(site: Site) -> None:
     with site.installation.database() as db:
-        run = asked(db)
-
-        def now() -> Run:
-            with db.read() as connection:
-                found = bulk.find(connection, run.id)
-            assert found is not None
-            return found
-
-        until(lambda: now().done > 0, "the replica to be at it")
-        site.first.stop(signal.SIGKILL)
-        assert now().done_at is None
+        crowd = Crowd(site, db)
+        run, _ = crowd.interrupted(signal.SIGKILL)
         # Another one takes it up as soon as the first one's claim is over.
         site.start()
-        until(lambda: now().done_at is not None, "the run to be over")
-        assert now().counts == {Outcome.DISABLED: USERS, Outcome.LAST_SUPERUSER: 1}
+        until(lambda: crowd.run(run.id).done_at is not None, "the run to be over")
+        assert crowd.run(run.id).counts == {Outcome.DISABLED: USERS, Outcome.LAST_SUPERUSER: 1}
         with db.read() as connection:
             told = select(schema.audit.c.subject).where(schema.audit.c.action == "user.disable")
-            assert set(Counter(connection.execute(told).scalars()).values()) == {1}
+            assert set(Counter(connection.execute(told).scalars()).values()) == {crowd.runs}
 
 
 def test_a_replica_that_ends_leaves_the_run_where_it_is(site: Site) -> None:
     with site.installation.database() as db:
-        run = asked(db)
-
-        def done() -> int:
-            with db.read() as connection:
-                found = bulk.find(connection, run.id)
-            assert found is not None
-            return found.done
-
-        until(lambda: done() > 0, "the replica to be at it")
-        assert site.first.stop() == 0
-        before = done()
+        run, code = Crowd(site, db).interrupted(signal.SIGTERM)
+        assert code == 0
         with db.read() as connection:
             active = select(schema.users.c.id).where(schema.users.c.is_active, ~schema.users.c.is_superuser)
             left = len(connection.execute(active).all())
-            claim = connection.execute(select(schema.bulk_runs.c.worker)).scalar_one()
+            claim = connection.execute(
+                select(schema.bulk_runs.c.worker).where(schema.bulk_runs.c.id == run.id)
+            ).scalar_one()
         # The administrator is done too, and stays one.
-        assert before - 1 + left == USERS
+        assert run.done - 1 + left == USERS
         assert claim == ""
-    assert "Traceback" not in site.first.log.read_text()
+    assert "Traceback" not in site.replicas[-1].log.read_text()
