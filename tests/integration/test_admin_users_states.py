@@ -6,13 +6,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from practicus_mfa.core.login.rights import Action
-from practicus_mfa.storage import readers
 from practicus_mfa.storage.claims import guarded_write
 from practicus_mfa.storage.rotations import Milestone, mark, start_rotation
 from tests.support.at_the_admin_pages import USERS, administrator, cells, choose, confirm, listed, texts
 from tests.support.at_the_pages import give_password, with_mfa, wrong
 from tests.support.people import NEW, OLD
-from tests.support.stores import claimed
+from tests.support.stores import claimed, lagging
 from tests.support.web_client import Page, WebDesk
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def test_a_rotation_is_followed_and_migrating_waits_for_replicas(web: WebDesk) -
     claim = claimed(web.desk.db)
     with guarded_write(web.desk.db, claim) as connection:
         rotation = start_rotation(connection, OLD.id)
-    readers.register(web.desk.db, "lags", [NEW.id])
+    lagging(web.desk.db, "lags", NEW.id)
     assert progress(browser) == (f"Key rotation to {OLD.id}: 0 of 2, waiting for 1 replica", True)
     assert cells(browser.get(USERS), "ada")["MFA fernet active"] == "False"
     page = choose(browser, Action.MIGRATE_KEY, ada)

@@ -23,12 +23,12 @@ from practicus_mfa.login.bulk import AT_ONCE, MOST_IDS, Runner
 from practicus_mfa.login.bulk_run import NOTABLE, Run, Stop
 from practicus_mfa.login.bulk_work import IDLE_SECONDS, BulkWork
 from practicus_mfa.rotation.treatment import treatment
-from practicus_mfa.storage import bulk_runs, factors, readers, rotations, schema, sessions
+from practicus_mfa.storage import bulk_runs, factors, rotations, schema, sessions
 from practicus_mfa.storage.claims import guarded_write
 from practicus_mfa.storage.user_list import Wanted
 from tests.support.logging_in import Desk
 from tests.support.people import NEW, OLD, OTHER, PASSWORD, People, audited, let_write
-from tests.support.stores import add_user, claimed
+from tests.support.stores import add_user, claimed, lagging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -350,8 +350,8 @@ def test_before_a_rotation_s_promotion_it_says_how_many_replicas_are_waited_for(
     ids = _enrolled(hall, "anna", "bob")
     with guarded_write(hall.db, claimed(hall.db)) as connection:
         rotations.start_rotation(connection, NEW.id)
-    readers.register(hall.db, "lags", [OLD.id])
-    readers.register(hall.db, "knows", [OLD.id, NEW.id])
+    lagging(hall.db, "lags", OLD.id)
+    lagging(hall.db, "knows", OLD.id, NEW.id)
     run = hall.start(Action.MIGRATE_KEY, ids)
     done = bulk.finish_now(hall.runner(), run.id)
     assert done is not None

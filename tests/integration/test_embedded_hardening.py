@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import text
 
 from practicus_mfa.crypto.keys import generate_key
-from practicus_mfa.storage.readers import register
 from tests.support.installation import ENVIRONMENT, PROGRAM, Installation
+from tests.support.stores import lagging
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def test_a_run_that_is_interrupted_does_not_pass_for_an_ended_one(
     installation: Installation, number: signal.Signals
 ) -> None:
     with installation.database() as db:
-        register(db, "lags", [A.id])
+        lagging(db, "lags", A.id)
     installation.write_values(B.text, A.text)
     files = ["--values", str(installation.values_file), "--data-dir", str(installation.folder.root)]
     installation.folder.status.unlink()

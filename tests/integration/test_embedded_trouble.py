@@ -10,10 +10,11 @@ from sqlalchemy import text, update
 from practicus_mfa.crypto.keys import generate_key
 from practicus_mfa.storage import factors as factor_rows
 from practicus_mfa.storage import users
-from practicus_mfa.storage.readers import register, withdraw
+from practicus_mfa.storage.readers import LEASE, withdraw
 from practicus_mfa.storage.schema import factors
 from practicus_mfa.storage.users import NewUser
 from tests.support.installation import Installation
+from tests.support.stores import end_lease, lagging
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def test_a_rolling_key_that_no_row_needs_starts_no_rotation_again(installation: 
 def test_a_reader_that_lags_is_named_and_waited_for(installation: Installation) -> None:
     with installation.up(), installation.database() as db:
         installation.await_reason("Ready", "Ready")
-        register(db, "replica-1", [A.id])
+        lagging(db, "replica-1", A.id)
         installation.write_values(B.text, A.text)
         installation.await_reason("ReadersConverged", "WaitingForReaders")
         assert installation.published()["activeKeyID"] == A.id
@@ -199,9 +200,10 @@ def test_a_reader_that_died_without_a_word_holds_it_up_only_until_its_lease_ends
 ) -> None:
     with installation.up(), installation.database() as db:
         installation.await_reason("Ready", "Ready")
-        register(db, "replica-1", [A.id])
+        lagging(db, "replica-1", A.id)
         installation.write_values(B.text, A.text)
         installation.await_reason("ReadersConverged", "WaitingForReaders")
+        end_lease(db, "replica-1", LEASE)
         installation.await_reason("OldKeyRetirable", "Safe")
     installation.check_secrets(NAMES, B)
 
@@ -225,7 +227,7 @@ def test_a_database_that_goes_away_in_the_middle_is_waited_for(
     installation = on_postgres
     with installation.up(), installation.database() as db:
         installation.await_reason("Ready", "Ready")
-        register(db, "holds-the-rotation", [A.id])
+        lagging(db, "holds-the-rotation", A.id)
         installation.write_values(B.text, A.text)
         installation.await_reason("ReadersConverged", "WaitingForReaders")
         counted = installation.published()["users"]
@@ -235,6 +237,7 @@ def test_a_database_that_goes_away_in_the_middle_is_waited_for(
         assert published["users"] == counted
         assert {each["type"]: each["status"] for each in published["conditions"]}["Ready"] == "False"
         postgres_server.start()
+        withdraw(db, "holds-the-rotation")
         installation.await_reason("OldKeyRetirable", "Safe")
     installation.check_secrets(NAMES, B)
 

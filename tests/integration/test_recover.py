@@ -21,13 +21,14 @@ from practicus_mfa.storage import attempts, audit, factors, schema, versions
 from practicus_mfa.storage.attempts import Key
 from practicus_mfa.storage.engine import connect, database_now
 from practicus_mfa.storage.lost_keys import KeyStillReadError
-from practicus_mfa.storage.readers import register, withdraw
+from practicus_mfa.storage.readers import withdraw
 from practicus_mfa.storage.recovery_archive import newest
 from practicus_mfa.storage.rotations import start_rotation, under_way
 from practicus_mfa.storage.users import NoSuchUserError
 from practicus_mfa.storage.writer import read_write_key
 from tests.support.logging_in import Desk
 from tests.support.people import NEW, OLD, PASSWORD, People, audited, let_write
+from tests.support.stores import lagging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -296,7 +297,7 @@ def test_a_lost_key_writes_no_more_and_rows_keep_its_name(db: Database) -> None:
 def test_a_key_that_a_reader_or_the_keyring_has_is_not_lost(db: Database) -> None:
     let_write(db, OLD)
     anna = People(db).add("anna", key=OLD)
-    register(db, "replica-1", [OLD.id])
+    lagging(db, "replica-1", OLD.id)
     with pytest.raises(KeyStillReadError) as read:
         recover(db, "anna", actor="root", keys_lost=KeysLost())
     assert read.value.message == f"The key {OLD.id} is not lost: replica-1 reads with it at this moment."

@@ -23,7 +23,7 @@ from practicus_mfa.storage.writer import (
     token_write,
     with_token_write,
 )
-from tests.support.stores import IDENTITY, KEY_A, KEY_B, KEY_C, add_factor, add_user, claimed, live
+from tests.support.stores import IDENTITY, KEY_A, KEY_B, KEY_C, add_factor, add_user, claimed, lagging, live
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ def test_who_comes_during_a_promotion_sees_it(postgres_db: Database, act: str) -
     mine = claimed(db)
     keys.set_write_key(db, mine, KEY_A, "canary", lock_timeout=PATIENT)
     if act == "renew":
-        register(db, "late", [KEY_A])
+        lagging(db, "late", KEY_A)
     outcome: list[object] = []
     late = threading.Thread(
         target=lambda: outcome.append(renew(db, "late") if act == "renew" else register(db, "late", [KEY_A]))

@@ -14,9 +14,10 @@ from practicus_mfa.login.recover import recover
 from practicus_mfa.login.restore_mfa import restore_mfa
 from practicus_mfa.storage import schema
 from practicus_mfa.storage.policy_row import read_policy, save_policy
-from practicus_mfa.storage.readers import register, unexpired
+from practicus_mfa.storage.readers import unexpired
 from tests.support.forged_documents import FORGED, stored
 from tests.support.people import OLD, People, let_write
+from tests.support.stores import lagging
 
 if TYPE_CHECKING:
     from practicus_mfa.storage.engine import Database
@@ -61,7 +62,7 @@ def test_an_archive_that_nobody_can_read_is_kept_as_it_is(db: Database, forged: 
 def test_a_lease_that_nobody_can_read_reads_with_no_key_that_there_is(db: Database, forged: str) -> None:
     let_write(db, OLD)
     for name in ("one", "two"):
-        register(db, name, [OLD.id])
+        lagging(db, name, OLD.id)
     with db.write() as connection:
         mine = schema.readers.c.instance == "one"
         connection.execute(update(schema.readers).where(mine).values(key_ids=stored(db, forged)))

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import insert, update
 
 from practicus_mfa.core.login.throttle import Kind
-from practicus_mfa.storage import readers, schema
+from practicus_mfa.storage import schema
 from practicus_mfa.storage.claims import guarded_write
 from practicus_mfa.storage.engine import database_now
 from practicus_mfa.storage.rotations import Milestone, complete_rotation, mark, start_rotation
@@ -27,7 +27,7 @@ from practicus_mfa.storage.user_list import (
 )
 from practicus_mfa.storage.users import set_must_change_password
 from tests.support.people import NEW, OLD, People, let_write
-from tests.support.stores import add_factor, claimed
+from tests.support.stores import add_factor, claimed, lagging
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -178,7 +178,7 @@ def test_a_rotation_waits_for_replicas_until_it_is_promoted(db: Database) -> Non
             return waiting_readers(connection)
 
     for instance, keys in (("a", [OLD.id]), ("b", [OLD.id]), ("c", [NEW.id, OLD.id]), ("d", [OLD.id])):
-        readers.register(db, instance, keys)
+        lagging(db, instance, *keys)
     assert waiting() == 0
     claim = claimed(db)
     with guarded_write(db, claim) as connection:
@@ -188,7 +188,7 @@ def test_a_rotation_waits_for_replicas_until_it_is_promoted(db: Database) -> Non
         late = {"expires_at": database_now(connection) - timedelta(seconds=1)}
         connection.execute(update(schema.readers).where(schema.readers.c.instance == "d").values(late))
     assert waiting() == 2
-    readers.register(db, "a", [NEW.id, OLD.id])
+    lagging(db, "a", NEW.id, OLD.id)
     assert waiting() == 1
     with guarded_write(db, claim) as connection:
         mark(connection, rotation, Milestone.PROMOTED)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 
 from practicus_mfa.core.keyring import KeyId
 from practicus_mfa.core.observed import Claim
-from practicus_mfa.storage import versions
+from practicus_mfa.storage import readers, schema, versions
 from practicus_mfa.storage.claims import Claimed, guarded_write, take_claim
-from practicus_mfa.storage.engine import Database, connect
+from practicus_mfa.storage.engine import Database, connect, database_now
 from practicus_mfa.storage.keys import add_live_keys
 from practicus_mfa.storage.schema import factors, users
 
@@ -55,6 +56,20 @@ def claimed(db: Database, identity: Claim = IDENTITY) -> Claim:
     outcome = take_claim(db, identity)
     assert isinstance(outcome, Claimed)
     return outcome.claim
+
+
+def lagging(db: Database, name: str, *keys: KeyId) -> None:
+    """Register a reader that waits for no renewal: a lease of 15 s can be over before anybody has seen it."""
+    readers.register(db, name, keys)
+    end_lease(db, name, timedelta(hours=1))
+
+
+def end_lease(db: Database, name: str, span: timedelta) -> None:
+    """Have a reader's lease end after *span*."""
+    with db.write() as connection:
+        until = database_now(connection) + span
+        of_it = schema.readers.c.instance == name
+        connection.execute(update(schema.readers).where(of_it).values(expires_at=until))
 
 
 def live(db: Database, claim: Claim, *keys: KeyId) -> None:
