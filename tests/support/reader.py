@@ -12,7 +12,7 @@ from practicus_mfa.clock import utc_now
 from practicus_mfa.login.enrol import WriteKeyNotHeldError, enrol, open_factor
 from practicus_mfa.reconciler.embedded.keyring_files import KeyringFiles
 from practicus_mfa.storage import factors, users
-from practicus_mfa.storage.readers import Expired, Registered, register, renew, withdraw
+from practicus_mfa.storage.readers import LEASE, Registered, register, renew, withdraw
 from practicus_mfa.storage.users import NewUser
 from tests.support.installation import secret_of
 
@@ -38,6 +38,7 @@ class Reader:
         self.opened = 0
         self.enrolled: list[str] = []
         self._stop = threading.Event()
+        self._leased_until = 0.0
         self._register()
 
     def _load(self) -> HeldKeys:
@@ -45,9 +46,11 @@ class Reader:
         assert loaded is not None
         return loaded[1]
 
-    def _register(self) -> bool:
+    def _register(self) -> None:
+        asked = time.monotonic()
         self.keys = self._load()
-        return isinstance(register(self._db, self.name, self.keys), Registered)
+        if isinstance(register(self._db, self.name, self.keys), Registered):
+            self._leased_until = asked + LEASE.total_seconds()
 
     def follow(self) -> None:
         """Hold the lease, and load the keyring whenever it has changed."""
@@ -56,8 +59,10 @@ class Reader:
             if set(self._load()) != set(self.keys):
                 self._register()
             elif time.monotonic() >= due:
-                outcome = renew(self._db, self.name)
-                if isinstance(outcome, Expired) or not isinstance(outcome, Registered):
+                asked = time.monotonic()
+                if isinstance(renew(self._db, self.name), Registered):
+                    self._leased_until = asked + LEASE.total_seconds()
+                else:
                     self._register()
                 due = time.monotonic() + RENEWAL_SECONDS
             time.sleep(0.02)
@@ -67,15 +72,20 @@ class Reader:
         """Open one user's token after another, chosen at random; each must give that user's secret."""
         chosen = random.Random(1)
         while not self._stop.is_set():
-            name = chosen.choice(names)
+            name, keys = chosen.choice(names), self.keys
             try:
                 with self._db.read() as connection:
                     (factor,) = factors.of_user(connection, users.get(connection, name).id)
-                if open_factor(factor, self.keys).secret != secret_of(name):
-                    self.failures.append(f"{name}: another secret")
+                if open_factor(factor, keys).secret != secret_of(name):
+                    self._failed(f"{name}: another secret", keys)
             except Exception as error:  # noqa: BLE001 - whatever it is, a log-in failed
-                self.failures.append(f"{name}: {error!r}")
+                self._failed(f"{name}: {error!r}", keys)
             self.opened += 1
+
+    def _failed(self, what: str, keys: HeldKeys) -> None:
+        """Note a failure with *keys*, unless this process was too slow to hold the right ones."""
+        if keys is self.keys and time.monotonic() < self._leased_until:
+            self.failures.append(what)
 
     def enrol_users(self) -> None:
         """Enrol one new user after another."""
@@ -88,10 +98,11 @@ class Reader:
 
     def _enrol(self, name: str) -> None:
         while True:
+            keys = self.keys
             try:
-                enrol(self._db, name, secret_of(name), keys=self.keys, clock=utc_now, actor=self.name)
+                enrol(self._db, name, secret_of(name), keys=keys, clock=utc_now, actor=self.name)
             except WriteKeyNotHeldError as error:
-                self.failures.append(f"{name}: {error}")
+                self._failed(f"{name}: {error}", keys)
                 time.sleep(0.05)
             else:
                 return
