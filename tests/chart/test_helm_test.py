@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.support.chart import CHART, SEED, Helm, HelmError, Tree, of_kind
+from tests.support.waiting import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,7 +158,7 @@ def run(port: int, *, patience: int = 60, address: str = "127.0.0.1") -> tuple[i
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=LIMIT_SECONDS,
     )
     assert done.stderr == ""
     return done.returncode, done.stdout

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from practicus_mfa.crypto.keys import generate_key
 from tests.support.installation import ENVIRONMENT, PROGRAM, Installation
 from tests.support.stores import lagging
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,13 @@ def test_a_module_in_the_folder_of_the_caller_is_not_imported(
     # As the installed program begins, which has no folder of the caller on its path either.
     command = [PROGRAM[0], "-P", *PROGRAM[1:], "up", "--once", *files]
     done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120, env=ENVIRONMENT
+        command,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_SECONDS,
+        env=ENVIRONMENT,
     )
     assert done.returncode == 0, done.stderr
     installation.check_secrets(NAMES, B)
@@ -106,7 +112,7 @@ def test_a_run_that_is_interrupted_does_not_pass_for_an_ended_one(
     ) as process:
         installation.await_reason("ReadersConverged", "WaitingForReaders")
         process.send_signal(number)
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=LIMIT_SECONDS)
     assert (process.returncode, told) == (130, "cancelled\n")
 
 
@@ -114,7 +120,7 @@ def test_a_database_file_that_is_taken_away_ends_it(installation: Installation) 
     with installation.up() as process:
         installation.await_reason("Ready", "Ready")
         installation.folder.sqlite.rename(installation.root / "away.db")
-        told, _ = process.communicate(timeout=60)
+        told, _ = process.communicate(timeout=LIMIT_SECONDS)
     assert process.returncode == 2
     assert "was taken away while the platform runs" in told
     assert not installation.folder.sqlite.exists()

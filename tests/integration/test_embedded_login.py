@@ -21,7 +21,7 @@ from practicus_mfa.documents import read_document
 from practicus_mfa.storage.readers import unexpired
 from tests.support.installation import ENVIRONMENT, PROGRAM, Installation
 from tests.support.login_site import LOOPBACK, Replica, free_port
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT_SECONDS, until
 from tests.support.web_user import WebUser
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def platform(installation: Installation, *arguments: str) -> Iterator[subprocess
     finally:
         if process.poll() is None:
             process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=LIMIT_SECONDS)
 
 
 def said_until(process: subprocess.Popen[str], text: str) -> str:
@@ -75,7 +75,7 @@ def answers(port: int) -> bool:
 
 def page_of(port: int) -> str:
     try:
-        return httpx.get(f"http://{LOOPBACK}:{port}/login", timeout=30).text
+        return httpx.get(f"http://{LOOPBACK}:{port}/login", timeout=LIMIT_SECONDS).text
     except httpx.TransportError:
         return ""
 
@@ -97,12 +97,12 @@ def test_the_page_is_there_while_the_platform_runs(installation: Installation) -
     with platform(installation, "--login-port", str(port)) as process:
         address = said_until(process, "The log-in page").split()[-1]
         assert address == f"http://{LOOPBACK}:{port}/"
-        answer = httpx.get(address, follow_redirects=True, timeout=30)
+        answer = httpx.get(address, follow_redirects=True, timeout=LIMIT_SECONDS)
         assert answer.status_code == 200
         assert 'name="password"' in answer.text
         process.terminate()
         assert said_until(process, "Ending.").endswith("goes on from here.\n")
-        assert process.wait(60) == 0
+        assert process.wait(LIMIT_SECONDS) == 0
     assert not answers(port)
     with installation.database() as db, db.read() as connection:
         assert unexpired(connection) == ()
@@ -310,7 +310,7 @@ def test_a_newcomer_logs_in_with_what_the_demo_prints(tmp_path: Path) -> None:
             assert "bob" in person.get("/account").text
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=LIMIT_SECONDS)
 
 
 def test_codes_are_shown_in_the_demos_folder_alone(installation: Installation) -> None:

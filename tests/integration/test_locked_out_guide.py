@@ -29,7 +29,7 @@ from tests.support.guide import LOCKED_OUT, sections, type_in, words_of
 from tests.support.installation import ENVIRONMENT, Installation, secret_of
 from tests.support.login_site import LOOPBACK, Replica
 from tests.support.people import PASSWORD
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT_SECONDS, until
 from tests.support.web_user import WebUser, code_now
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def started(installation: Installation, command: str) -> Iterator[LoginPage]:
         yield LoginPage(int(found[1]), 0, process, log, LOOPBACK, tls)
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(LIMIT_SECONDS)
 
 
 def leads(page: LoginPage, name: str) -> str:

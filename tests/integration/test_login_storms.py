@@ -16,6 +16,7 @@ from practicus_mfa.storage import factors, half_logins, users
 from practicus_mfa.storage.engine import database_now
 from tests.support.installation import secret_of
 from tests.support.login_site import DOMAIN, login_site
+from tests.support.waiting import LIMIT_SECONDS
 from tests.support.web_user import code_now
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ async def storm(site: Site, path: str, halves: Sequence[str], code: str) -> list
         )
 
     limits = httpx.Limits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
-    async with httpx.AsyncClient(verify=site.first.tls, timeout=60, limits=limits) as client:
+    async with httpx.AsyncClient(verify=site.first.tls, timeout=LIMIT_SECONDS, limits=limits) as client:
         posts = [
             post(client, site.replicas[number % 2], halves[number % len(halves)]) for number in range(CLIENTS)
         ]

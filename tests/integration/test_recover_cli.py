@@ -13,6 +13,7 @@ import pytest
 from practicus_mfa.crypto.keys import generate_key
 from practicus_mfa.storage import factors, users
 from tests.support.installation import ENVIRONMENT, PROGRAM, Installation
+from tests.support.waiting import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from practicus_mfa.storage.engine import Database
@@ -43,7 +44,13 @@ def restored_from(installation: Installation, text: str) -> subprocess.Completed
     command = [*PROGRAM, "users", "restore-mfa", "ada", "--from", "-"]
     command += ["--data-dir", str(installation.folder.root)]
     return subprocess.run(
-        command, input=text, capture_output=True, text=True, check=False, timeout=60, env=ENVIRONMENT
+        command,
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_SECONDS,
+        env=ENVIRONMENT,
     )
 
 
@@ -89,7 +96,13 @@ def test_where_standard_output_takes_nothing_nothing_is_cleared(installation: In
     command += ["--data-dir", str(installation.folder.root)]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60, env=ENVIRONMENT
+            command,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=LIMIT_SECONDS,
+            env=ENVIRONMENT,
         )
     assert done.returncode == 4
     assert done.stderr.startswith("error: The backup can't be written to standard output: No space left")

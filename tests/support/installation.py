@@ -27,7 +27,7 @@ from practicus_mfa.reconciler.embedded.keyring_files import KeyringFiles
 from practicus_mfa.storage import factors, users
 from practicus_mfa.storage.engine import Database, connect
 from practicus_mfa.storage.users import NewUser
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -115,7 +115,7 @@ class Installation:
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=60)
+            process.communicate(timeout=LIMIT_SECONDS)
 
     # --- looking ---------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ reconciles again beside the replicas.
 from __future__ import annotations
 
 import signal
-import socket
 import ssl
 import subprocess
 from contextlib import contextmanager
@@ -20,8 +19,9 @@ import trustme
 
 from practicus_mfa.crypto.keys import generate_key
 from practicus_mfa.documents import dump_yaml
+from tests.support.cluster.ports import free_ports
 from tests.support.installation import ENVIRONMENT, PROGRAM, Installation
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +37,7 @@ LOOPBACK = "127.0.0.1"
 
 def free_port() -> int:
     """A port that nobody listens on at this moment."""
-    with socket.create_server((LOOPBACK, 0)) as tried:
-        return int(tried.getsockname()[1])
+    return free_ports(1, LOOPBACK)[0]
 
 
 @dataclass
@@ -73,7 +72,9 @@ class Replica:
         # Probes ask by the address.
         host = LOOPBACK if path == "/readyz" else self.host
         headers = {"Host": f"{host}:{self.port}", **options.pop("headers", {})}
-        return httpx.get(f"{self.direct}{path}", verify=self.tls, headers=headers, timeout=30, **options)
+        return httpx.get(
+            f"{self.direct}{path}", verify=self.tls, headers=headers, timeout=LIMIT_SECONDS, **options
+        )
 
     def ready(self) -> httpx.Response | None:
         """What /readyz answers; ``None`` while nobody listens."""
@@ -95,13 +96,13 @@ class Replica:
 
     def metrics(self) -> str:
         """What it tells Prometheus."""
-        return httpx.get(f"http://{LOOPBACK}:{self.metrics_port}/metrics").text
+        return httpx.get(f"http://{LOOPBACK}:{self.metrics_port}/metrics", timeout=LIMIT_SECONDS).text
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it by a signal, and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(LIMIT_SECONDS)
 
 
 @dataclass
@@ -229,4 +230,4 @@ def login_site(
             if replica.process.poll() is None:
                 replica.process.send_signal(signal.SIGTERM)
         for replica in site.replicas:
-            replica.process.wait(60)
+            replica.process.wait(LIMIT_SECONDS)

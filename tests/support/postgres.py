@@ -13,7 +13,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import psycopg
 from psycopg import sql
 
 from tests.support import postgres_guard
+from tests.support.cluster.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ SUPERUSER: Final = "postgres"
 OWNER: Final = "mfa"
 """The role that owns every test database and nothing else."""
 
-START_SECONDS: Final = 60
+START_SECONDS: Final = 180
 """A limit for a server that hangs, far above the one second that a start takes."""
 
 PORT_ATTEMPTS: Final = 5
@@ -221,7 +221,7 @@ class PostgresServer:
 
     def _start_on_a_free_port(self) -> None:
         for attempt in itertools.count(1):
-            self.port = _free_port()
+            (self.port,) = free_ports(1, "127.0.0.1")
             try:
                 self.start()
             except ServerStartError:
@@ -272,9 +272,3 @@ def _unprivileged_user() -> pwd.struct_passwd | None:
         return None
     known = {user.pw_name: user for user in pwd.getpwall()}
     return known.get("postgres") or known["nobody"]
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -10,6 +10,7 @@ import httpx
 
 from practicus_mfa.clock import utc_now
 from practicus_mfa.crypto.totp import code_at, parse_secret
+from tests.support.waiting import LIMIT_SECONDS
 
 if TYPE_CHECKING:
     import ssl
@@ -42,7 +43,7 @@ class WebUser:
 
     def __init__(self, replica: Reached) -> None:
         self._replica = replica
-        self._client = httpx.Client(verify=replica.tls, base_url=replica.direct, timeout=60)
+        self._client = httpx.Client(verify=replica.tls, base_url=replica.direct, timeout=LIMIT_SECONDS)
         self.cookies: dict[str, str] = {}
         self.page = ""
 
