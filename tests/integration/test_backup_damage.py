@@ -250,7 +250,7 @@ def test_a_damaged_file_changes_nothing(whole: bytes, path: Path, sqlite_url: st
 
 
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=300)
 def test_a_flipped_bit_is_noticed_or_does_not_matter(
     whole: bytes, path: Path, place: float, bit: int
 ) -> None:

@@ -123,7 +123,7 @@ def logs_in_at_once(person: WebUser) -> bool:
     with WebUser(person._replica) as other:
         other.get("/login")
         answer = other.post("/login", username="root", password=PASSWORD)
-        return answer.headers.get("location") == "/account"
+        return bool(answer.headers.get("location") == "/account")
 
 
 def test_values_yaml_says_what_the_page_may_do(installation: Installation) -> None:

@@ -21,6 +21,7 @@ from practicus_mfa.errors import NotReadyError
 from practicus_mfa.login import administer, setup_link
 from practicus_mfa.login.hashing import Hashing
 from practicus_mfa.web.health import Readiness
+from practicus_mfa.web.views import answers
 from tests.support.at_the_pages import (
     APPLICATION,
     SESSION,
@@ -67,7 +68,8 @@ PAGES: Final = (
 
 
 @pytest.fixture
-def web(sqlite_db: Database) -> Iterator[WebDesk]:
+def web(sqlite_db: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebDesk]:
+    monkeypatch.setattr(answers, "BOUNCE_SECONDS", 3_600)
     made = WebDesk(Desk(sqlite_db), with_domain())
     yield made
     made.close()

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from practicus_mfa.login import administer
+from practicus_mfa.web.views import answers
 from tests.support.at_the_pages import (
     ANOTHER,
     APPLICATION,
@@ -115,7 +116,10 @@ def test_a_recovery_code_lets_in_and_the_next_log_in_says_so(web: WebDesk) -> No
     assert "1 recovery code was used" in answer.text
 
 
-def test_who_is_logged_in_is_sent_on_from_the_log_in_page(web: WebDesk) -> None:
+def test_who_is_logged_in_is_sent_on_from_the_log_in_page(
+    web: WebDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "BOUNCE_SECONDS", 3_600)
     with_password(web, "ada")
     browser = web.browser()
     log_in(browser)

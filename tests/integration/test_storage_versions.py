@@ -336,7 +336,6 @@ def test_the_index_of_words_is_built_beside_log_ins_and_again_after_an_interrupt
     postgres_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     db = connect(postgres_url)
-    monkeypatch.setattr(words_index, "LOCK_TIMEOUT_SECONDS", 1)
     with monkeypatch.context() as patched:
         patched.setattr(words_index, "build", lambda _: False)
         versions.upgrade(db)
@@ -344,7 +343,9 @@ def test_the_index_of_words_is_built_beside_log_ins_and_again_after_an_interrupt
     with db.write() as busy:
         # A transaction that began before it, as of a log-in: it is waited for, and never in the way.
         busy.execute(text(f"INSERT INTO {SCHEMA}.mfa_users (username, username_key) VALUES ('Anna', 'anna')"))
-        assert versions.upgrade(db) == versions.head()
+        with monkeypatch.context() as patched:
+            patched.setattr(words_index, "LOCK_TIMEOUT_SECONDS", 1)
+            assert versions.upgrade(db) == versions.head()
         assert "the index of users' words was not built" in caplog.text
     assert not _words_index(db)
     versions.upgrade(db)

@@ -85,7 +85,11 @@ def app() -> Iterator[Starlette]:
         yield make_app(service)
 
 
-@settings(max_examples=CASES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=CASES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     method=st.sampled_from(["GET", "POST", "HEAD", "PUT", "OPTIONS"]),
     path=st.sampled_from(PATHS) | texts.map(lambda text: "/" + quote(text)),

@@ -36,6 +36,7 @@ def lines_of(cell: Locator) -> int:
 
 
 def test_lines_are_found_walked_and_downloaded(window: Page, people: LoginPeople) -> None:
+    today = utc_now().date()
     with people.db.write() as connection:
         for number in range(120):
             action = "user.unlock" if number % 2 else "user.disable"
@@ -44,7 +45,7 @@ def test_lines_are_found_walked_and_downloaded(window: Page, people: LoginPeople
     window.goto(AUDIT)
     window.get_by_label("Who", exact=True).fill("auditor")
     window.get_by_label("What", exact=True).select_option(label="User unlocked")
-    window.get_by_label("From (UTC)").fill(utc_now().date().isoformat())
+    window.get_by_label("From (UTC)").fill(today.isoformat())
     press(window, "Show")
     assert set(column(window, "What")) == {"User unlocked"}
     first = column(window, "To whom or what")
