@@ -16,13 +16,13 @@ from practicus_mfa.crypto.keys import generate_key
 from practicus_mfa.kube.children import COMPONENT
 from tests.support.chart import CHART, SEED, Helm
 from tests.support.cluster.fresh_release import RELEASE, fresh_release, program
-from tests.support.cluster.rights import NOBODY, Rights, rights, rules
+from tests.support.cluster.rights import NOBODY, Rights, await_in_force, rights, rules
 from tests.support.cluster.steps import NAMES
 from tests.support.login_site import HOST
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tests.support.chart import Tree
@@ -73,16 +73,29 @@ def helm(cluster: Cluster) -> Helm:
 
 
 @contextmanager
-def installed(helm: Helm, namespace: str, *values: Tree, **operator: object) -> Iterator[None]:
-    """A release with *values*, and these lines below ``operator``, until the end of the ``with``."""
+def installed(
+    cluster: Cluster,
+    helm: Helm,
+    namespace: str,
+    *values: Tree,
+    watched: Sequence[str] = (),
+    **operator: object,
+) -> Iterator[None]:
+    """A release with *values*, whose operator serves the *watched* namespaces or all, during the ``with``.
+
+    What it gives to its accounts is in force.
+    """
     # Nothing runs: what accounts may do is known without.
     nothing_runs = {
-        "operator": {"replicas": 0, **operator},
+        "operator": {"replicas": 0, "watchNamespaces": list(watched), **operator},
         "login": {"host": HOST, "replicas": 0},
         "database": {"url": "postgresql://user:word@database.example.com/mfa"},
     }
     helm.run("install", RELEASE, str(CHART), f"--namespace={namespace}", values=(SEED, nothing_runs, *values))
     try:
+        for account in accounts(cluster, namespace):
+            for place in {namespace, *watched}:
+                await_in_force(cluster, namespace, account, place)
         yield
     finally:
         helm.run("uninstall", RELEASE, f"--namespace={namespace}")
@@ -106,7 +119,7 @@ def test_an_operator_of_the_cluster_may_do_this_and_nobody_else_anything(
     cluster: Cluster, helm: Helm, namespace: str, elsewhere: str
 ) -> None:
     before = rules(cluster, namespace, NOBODY, namespace)
-    with installed(helm, namespace):
+    with installed(cluster, helm, namespace):
         assert accounts(cluster, namespace) == ["default", "mfa-login", "mfa-operator"]
         assert rights(cluster, namespace, "mfa-operator", namespace) == Rights(EVERYWHERE | LEASE)
         for other in (elsewhere, "kube-system", "default"):
@@ -123,7 +136,7 @@ def test_an_operator_of_namespaces_may_do_this_there_and_nothing_anywhere_else(
     cluster: Cluster, helm: Helm, namespace: str, elsewhere: str
 ) -> None:
     before = rules(cluster, namespace, NOBODY, namespace)
-    with installed(helm, namespace, watchNamespaces=[namespace, elsewhere], secretNames=["extra"]):
+    with installed(cluster, helm, namespace, watched=[namespace, elsewhere], secretNames=["extra"]):
         assert accounts(cluster, namespace) == ["default", "mfa-login", "mfa-migration", "mfa-operator"]
         assert accounts(cluster, elsewhere) == ["default", "mfa-migration"]
         here, there = ({f"namespaces [{place}]": "get"} for place in (namespace, elsewhere))
@@ -170,9 +183,9 @@ def test_people_may_read_or_write_policies_where_they_read_or_write_the_rest(
         "admin": {"mfa.practicus.ai/mfapolicies": write},
     }
     nothing: dict[str, dict[str, str]] = {"view": {}, "edit": {}, "admin": {}}
-    with installed(helm, namespace):
+    with installed(cluster, helm, namespace):
         assert seen(namespace) == nothing
-    with installed(helm, namespace, {"rbac": {"aggregateClusterRoles": True}}):
+    with installed(cluster, helm, namespace, {"rbac": {"aggregateClusterRoles": True}}):
         until(lambda: seen(namespace) == wanted, "the cluster's roles to take them in")
         assert seen(elsewhere) == nothing
         # The accounts of the release get nothing by it.

@@ -8,12 +8,13 @@ import subprocess
 from typing import TYPE_CHECKING, Final
 
 from tests.support.cluster import kubeconfigs
+from tests.support.cluster.rights import await_in_force
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LIMIT_SECONDS: Final = 300
+_LIMIT_SECONDS: Final = 900
 """Ends a kubectl that would wait for ever."""
 
 _GUARDS: Final = ("validatingadmissionpolicybindings", "validatingadmissionpolicies")
@@ -69,14 +70,14 @@ class Cluster:
         """Make a namespace of a new name in which pods may be made at once, and return the name."""
         name = f"test-{secrets.token_hex(4)}"
         self.kubectl("create", "namespace", name)
-        # The controller manager makes it, and a pod without it is refused.
-        until(
-            lambda: bool(
-                self.kubectl("get", "serviceaccount", "default", "-n", name, "--ignore-not-found", "-o=name")
-            ),
-            f"the default service account of {name}",
-        )
+        self.await_account(name)
         return name
+
+    def await_account(self, namespace: str) -> None:
+        """Wait until a namespace has its default service account."""
+        # The controller manager makes it, and a pod without it is refused.
+        which = ("get", "serviceaccount", "default", "-n", namespace, "--ignore-not-found", "-o=name")
+        until(lambda: bool(self.kubectl(*which)), f"the default service account of {namespace}")
 
     def delete_namespace(self, name: str) -> None:
         """Have a namespace removed, without waiting for it, and the guards that a release left behind.
@@ -90,13 +91,14 @@ class Cluster:
         self.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
 
     def kubeconfig_for(self, namespace: str, service_account: str, *, seconds: int = 3600) -> Path:
-        """Write a kubeconfig with a token of a service account that exists.
+        """Write a kubeconfig with a token of a service account that exists; its rights are in force.
 
         Args:
             namespace: The account's, and the kubeconfig's default.
             service_account: Its name.
             seconds: How long the token lives (TokenRequest gives 10 minutes at least).
         """
+        await_in_force(self, namespace, service_account, namespace)
         token = self.kubectl(
             "create", "token", service_account, f"--namespace={namespace}", f"--duration={seconds}s"
         )

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
+from tests.support.cluster import ways
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -110,11 +112,12 @@ def kinds(cluster: Cluster) -> Iterator[None]:
     definitions = [_definition(kind, plural) for kind, plural in _KINDS.items()]
     cluster.apply(yaml.safe_dump_all(definitions))
     names = [f"crd/{each['metadata']['name']}" for each in definitions]
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", *names)
+    ways.await_definitions(cluster)
     try:
         yield
     finally:
-        cluster.kubectl("delete", "--wait=false", *names)
+        # Gone, not going: whoever comes next makes them anew.
+        cluster.kubectl("delete", *names)
 
 
 def _definition(kind: str, plural: str) -> Tree:

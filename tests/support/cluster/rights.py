@@ -7,7 +7,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.support.waiting import until
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.support.cluster.access import Cluster
 
 _REVIEWS: Final = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
@@ -52,6 +56,47 @@ def rights(cluster: Cluster, home: str, account: str, namespace: str) -> Rights:
 
 def rules(cluster: Cluster, home: str, account: str, namespace: str) -> Rules:
     """Return all that an account may do there, with what every account may."""
+    status = _reviewed(cluster, home, account, namespace)
+    assert not status["incomplete"], status.get("evaluationError")
+    return _spelled_out(status["resourceRules"] + status["nonResourceRules"])
+
+
+def await_in_force(cluster: Cluster, home: str, account: str, namespace: str) -> None:
+    """Wait until the API server lets an account do what bindings give it in a namespace, and in the cluster.
+
+    It hears of roles and bindings by watches, as everybody does, so a first request can come before it has.
+    """
+    given = _given(cluster, home, account, namespace)
+    if not given:
+        return
+
+    def known() -> bool:
+        status = _reviewed(cluster, home, account, namespace)
+        # Incomplete where it knows a binding, and its role not yet.
+        told = _spelled_out(status["resourceRules"] + status["nonResourceRules"])
+        return not status["incomplete"] and given <= told
+
+    until(known, f"the rights of {home}/{account} in {namespace}")
+
+
+def _given(cluster: Cluster, home: str, account: str, namespace: str) -> Rules:
+    """Return what the roles say that an account is bound to."""
+    kinds = "rolebindings,clusterrolebindings"
+    bindings = json.loads(cluster.kubectl("get", kinds, "-n", namespace, "-o=json"))["items"]
+    who = {"kind": "ServiceAccount", "name": account, "namespace": home}
+    roles = {
+        f"{binding['roleRef']['kind']}/{binding['roleRef']['name']}"
+        for binding in bindings
+        if any(who.items() <= subject.items() for subject in binding.get("subjects") or ())
+    }
+    if not roles:
+        return frozenset()
+    answer = json.loads(cluster.kubectl("get", *sorted(roles), "-n", namespace, "-o=json"))
+    found = answer.get("items", [answer])
+    return _spelled_out([rule for role in found for rule in role.get("rules") or ()])
+
+
+def _reviewed(cluster: Cluster, home: str, account: str, namespace: str) -> dict[str, Any]:
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectRulesReview",
@@ -60,14 +105,12 @@ def rules(cluster: Cluster, home: str, account: str, namespace: str) -> Rules:
     # The API server knows an account's groups by its name.
     who = f"--as=system:serviceaccount:{home}:{account}"
     answer = cluster.kubectl("create", f"--raw={_REVIEWS}", "-f", "-", who, input=json.dumps(review))
-    status = json.loads(answer)["status"]
-    assert not status["incomplete"], status.get("evaluationError")
-    return frozenset(
-        (what, verb)
-        for rule in status["resourceRules"] + status["nonResourceRules"]
-        for what in _named(rule)
-        for verb in rule["verbs"]
-    )
+    status: dict[str, Any] = json.loads(answer)["status"]
+    return status
+
+
+def _spelled_out(found: Iterable[dict[str, Any]]) -> Rules:
+    return frozenset((what, verb) for rule in found for what in _named(rule) for verb in rule["verbs"])
 
 
 def _named(rule: dict[str, Any]) -> list[str]:

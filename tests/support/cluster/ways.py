@@ -119,16 +119,24 @@ def install_definitions(cluster: Cluster) -> None:
     if not list(DEFINITIONS.glob("*.yaml")):
         return
     cluster.apply(DEFINITIONS)
+    await_definitions(cluster)
 
-    def established() -> bool:
+
+def await_definitions(cluster: Cluster) -> None:
+    """Wait until every definition is established, and its kind is among those that clients find."""
+
+    def served() -> bool:
         # It fails at once where a definition is so new that it has no conditions.
         try:
             cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+            names = cluster.kubectl("get", "crd", "-o=jsonpath={.items[*].metadata.name}").split()
+            # kubectl, Helm and kopf look for a kind in the list of all kinds, which follows a moment later.
+            cluster.kubectl("get", ",".join(names), "--all-namespaces", "-o=name")
         except KubectlError:
             return False
         return True
 
-    until(established, "the established definitions")
+    until(served, "the established definitions")
 
 
 @contextmanager
