@@ -147,6 +147,16 @@ def await_message(installation: ClusterInstallation, kind: str, begins: str) -> 
         raise AssertionError(f"{error}, not {installation.conditions()}") from error
 
 
+def await_counted(installation: ClusterInstallation, users: int = len(NAMES)) -> None:
+    """Wait until the status tells of so many users, all of them with MFA: all are counted less often."""
+
+    def there() -> bool:
+        found = installation.status()["users"]
+        return bool(found["total"] == found["enrolled"] == users)
+
+    until(there, f"{users} users to be counted")
+
+
 def await_rotated(installation: ClusterInstallation, key: FernetKey) -> None:
     """Wait until *key* writes, every row is under it and Ready is true of the policy as it stands."""
 
