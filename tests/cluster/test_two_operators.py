@@ -12,9 +12,10 @@ import pytest
 from practicus_mfa.kube.objects import LEASES
 from practicus_mfa.reconciler.cluster.operator import LEASE
 from practicus_mfa.storage.claims import read_claim
+from tests.support.api_call import Hold
 from tests.support.api_proxy import api_proxy
 from tests.support.cluster.one_rotation import OneRotation
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,12 +98,13 @@ def test_a_leader_that_was_paused_in_the_middle_of_a_write_overwrites_nothing(
     with leader_and_standby(installation, api, other_api) as (leader, standby):
         story.install()
 
-        def pause(call: ApiCall) -> None:
+        def pause(call: ApiCall) -> Hold | None:
             # The new key's keyring is on its way, and the operator that sent it stands still.
-            if call.what == f"patch secrets {installation.keyring_name}" and not paused.is_set():
-                leader.popen.send_signal(signal.SIGSTOP)
-                paused.set()
-                go_on.wait(120)
+            if call.what != f"patch secrets {installation.keyring_name}" or paused.is_set():
+                return None
+            leader.popen.send_signal(signal.SIGSTOP)
+            paused.set()
+            return Hold(go_on)
 
         api.judge = pause
         try:
@@ -121,7 +123,7 @@ def test_a_leader_that_was_paused_in_the_middle_of_a_write_overwrites_nothing(
         story.check()
         # Now it is needed again.
         standby.popen.send_signal(signal.SIGTERM)
-        assert standby.popen.wait(60) == 0
+        assert standby.popen.wait(LIMIT_SECONDS) == 0
         until(lambda: leads(leader), "it to lead again")
         story.finish()
 
@@ -134,7 +136,7 @@ def test_an_operator_that_is_told_to_end_hands_over_at_once(
         story.install()
         given_back = len([call for call in api.calls if call.resource == "leases"])
         leader.popen.send_signal(signal.SIGTERM)
-        assert leader.popen.wait(60) == 0
+        assert leader.popen.wait(LIMIT_SECONDS) == 0
         last = [call for call in api.calls if call.resource == "leases"][given_back:][-1]
         # It did not leave the lease to end by itself.
         assert last.body["spec"]["holderIdentity"] == ""

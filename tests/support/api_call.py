@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -72,7 +73,14 @@ class Reset:
     done: bool
 
 
-Fault = Refuse | Slow | Reset
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The server hears of it once that is set; calls beside it are not held up."""
+
+    until: threading.Event
+
+
+Fault = Refuse | Slow | Reset | Hold
 
 
 def call_of(method: str, target: str, data: bytes) -> ApiCall:

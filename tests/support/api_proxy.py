@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from tests.support.api_call import ApiCall, Fault, Refuse, Reset, Slow, call_of
+from tests.support.api_call import ApiCall, Fault, Hold, Refuse, Reset, Slow, call_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -143,6 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._reset()
             case Slow(seconds):
                 time.sleep(seconds)
+            case Hold(until):
+                until.wait()
         return self._forward(data, lost=isinstance(fault, Reset))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - the library's names
