@@ -19,6 +19,8 @@ from practicus_mfa.crypto.keys import generate_key
 from practicus_mfa.kube.objects import POLICIES
 from tests.support.cluster.steps import (
     NAMES,
+    ROTATION_SECONDS,
+    await_counted,
     await_rotated,
     begin,
     policy_jobs,
@@ -26,7 +28,7 @@ from tests.support.cluster.steps import (
     write_secret,
 )
 from tests.support.installation import ENVIRONMENT, PROGRAM, Ended
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +128,7 @@ def _person(cluster: Cluster, home: Path, namespace: str, *, secrets: bool = Tru
 def installation(served: ClusterInstallation) -> ClusterInstallation:
     """Users under the key A."""
     begin(served, A)
-    until(lambda: served.status()["users"]["enrolled"] == len(NAMES), "the users to be counted")
+    await_counted(served)
     return served
 
 
@@ -186,7 +188,7 @@ def test_a_rotation_is_watched_and_waited_for(
         with person.running("status", "-w", "--wait") as waiting:
             until(lambda: "Migrating" in person.shown(), "the first status")
             shared_operator.node.held = False
-            assert waiting.wait(timeout=90) == 0
+            assert waiting.wait(timeout=ROTATION_SECONDS) == 0
     finally:
         shared_operator.node.held = False
     shown = person.shown().split("\n\n")
@@ -211,7 +213,7 @@ def test_a_watch_goes_on_until_it_is_interrupted(installation: ClusterInstallati
         installation.enrol("newcomer")
         until(lambda: "\n---\n" in person.shown() and "enrolled: 13" in person.shown(), "the newcomer")
         watching.send_signal(signal.SIGINT)
-        assert watching.wait(timeout=60) == 130
+        assert watching.wait(timeout=LIMIT_SECONDS) == 130
     assert person.shown().endswith("cancelled\n")
 
 
@@ -277,7 +279,7 @@ def test_kubectl_runs_it_as_a_plugin(
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
 
     expected = f"Policy        {installation.namespace}/{installation.name}\n"

@@ -11,6 +11,7 @@ from practicus_mfa.kube.objects import SECRETS
 from tests.support.cluster.reader import Lease
 from tests.support.cluster.steps import (
     NAMES,
+    await_counted,
     await_message,
     await_rotated,
     begin,
@@ -147,6 +148,7 @@ def test_a_retired_key_that_is_named_again_starts_no_rotation(installation: Clus
     rotate(installation, B, A)
     await_rotated(installation, B)
     installation.await_reason("OldKeyRetirable", "Safe")
+    await_counted(installation)
     # Two resyncs long nothing is written.
     assert len(set(installation.quiet(5))) == 1
     assert installation.status()["rotation"] == rotation

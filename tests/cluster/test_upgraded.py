@@ -14,6 +14,7 @@ import yaml
 from practicus_mfa.crypto.keys import generate_key
 from practicus_mfa.kube.definition import NUMBER
 from practicus_mfa.storage import audit, versions
+from tests.support.cluster import steps
 from tests.support.cluster.fixtures_node import pods_database
 from tests.support.cluster.ingress import ingress
 from tests.support.cluster.login_release import LoginRelease
@@ -135,7 +136,7 @@ def the_earlier_release_runs_by_its_own_chart_and_image(story: Story) -> None:
     release.enrol_people()
     assert story.step() == release.earlier.step
     assert FIELD not in json.dumps(story.definition())
-    until(lambda: story.installation.status()["users"]["enrolled"] == len(PEOPLE), "the next scan")
+    steps.await_counted(story.installation, len(PEOPLE))
     story.installation.check_secrets(PEOPLE, OLD)
     story.rows, story.policy = release.rows(), story.installation.policy()
     release.in_the_pod("practicus-mfa", "backup", "create", BACKUP, "-n", story.installation.namespace)
@@ -213,6 +214,8 @@ def the_way_back_for_good_is_a_backup_of_the_earlier_release_in_another_database
     release, where = story.upgrading, f"--namespace={story.installation.namespace}"
     release.before.helm.run("rollback", release.before.name, "1", where)
     release.await_one_operator()
+    # What the release after it said last says nothing of this one.
+    story.installation.await_reason("Stalled", "Misconfigured")
     url = pods_postgres_url.replace("postgresql+psycopg:", "postgresql:")
     there = ("--database-url-file", "-")
     release.in_the_pod("practicus-mfa", "db", "upgrade", *there, given=url)
