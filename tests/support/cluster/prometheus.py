@@ -28,6 +28,10 @@ EVALUATION: Final = "1s"
 """How often the rules are looked at."""
 
 
+_ANSWER_SECONDS: Final = 60
+"""Ends a question that nobody answers; machines can be busy."""
+
+
 class Prometheus:
     """It scrapes and looks at the rules; this asks it by its HTTP API."""
 
@@ -75,7 +79,7 @@ class Prometheus:
             return found == wanted
 
         try:
-            until(so, "alerts", seconds=180)
+            until(so, "alerts")
         except AssertionError as error:
             raise AssertionError(f"{found}, not {wanted}") from error
 
@@ -121,7 +125,8 @@ def prometheus(machine: Machine, jobs: Sequence[Tree], groups: Sequence[Tree]) -
     )
     program.start()
     try:
-        with httpx.Client(base_url=f"http://{machine.address}:{PORT}", trust_env=False) as client:
+        url = f"http://{machine.address}:{PORT}"
+        with httpx.Client(base_url=url, trust_env=False, timeout=_ANSWER_SECONDS) as client:
             until(lambda: not program.running or _ready(client), "Prometheus")
             assert program.running, program.log_end()
             yield Prometheus(client, folder)

@@ -68,13 +68,16 @@ class Watched:
         return [pod for pod in json.loads(found)["items"] if "deletionTimestamp" not in pod["metadata"]]
 
     def scrape_anew(self) -> None:
-        """Scrape the pods that are there now."""
+        """Scrape the pods that are there now, once each of them has an address."""
+        until(lambda: all("podIP" in pod["status"] for pod in self.pods()), "the addresses of pods")
         self.prometheus.scrape(monitors.scrape_jobs(of_kind(self.objects, "PodMonitor"), self.pods()))
 
     def fires(self, *names: str) -> None:
         """Wait until these alerts fire and no other one; none but those that were waited for ever fired."""
         self.prometheus.await_firing(*names)
         self.told.update(names)
+        # An alert that fires is in the series of alerts a moment later.
+        until(lambda: self.prometheus.fired() >= self.told, "the series of alerts")
         fired = self.prometheus.fired()
         assert fired == self.told, fired ^ self.told
 
@@ -167,7 +170,7 @@ def old_reader(release: LoginRelease) -> str:
             volume["secret"]["secretName"] = secret
     _apply(release, "Secret", secret, data=keyring["data"])
     _apply(release, "Pod", name, labels, spec=spec)
-    release.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=120s")
+    release.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=240s")
     return name
 
 
