@@ -217,7 +217,7 @@ def test_a_pod_reaches_the_api_server_by_its_service(python: Callable[..., str])
         "authority = '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt'\n"
         "url = 'https://{KUBERNETES_SERVICE_HOST}:{KUBERNETES_SERVICE_PORT}/readyz'.format_map(os.environ)\n"
         "context = ssl.create_default_context(cafile=authority)\n"
-        "print(urllib.request.urlopen(url, timeout=10, context=context).read().decode())"
+        "print(urllib.request.urlopen(url, timeout=60, context=context).read().decode())"
     )
 
     assert python(program, token=True) == "ok\n"

@@ -24,6 +24,9 @@ KUBERNETES: Final = "1.36"
 SEED: Final = {"secretStore": {"activeKey": ACTIVE}}
 """The least that a values.yaml must say."""
 
+_LIMIT_SECONDS: Final = 600
+"""Ends a Helm that would wait for ever, far above the five minutes that it waits for objects by itself."""
+
 Tree = dict[str, Any]
 
 
@@ -71,7 +74,7 @@ class Helm:
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=120,
+                timeout=_LIMIT_SECONDS,
             )
         if done.returncode != 0:
             # What `helm lint` finds stands in its output.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from types import TracebackType
 
-START_SECONDS: Final = 120
+START_SECONDS: Final = 300
 """A limit for a start that hangs, far above the ten seconds that it takes."""
 
 START_ATTEMPTS: Final = 5

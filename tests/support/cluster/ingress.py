@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 PORT: Final = 443
 """Nobody else has it on a machine of its own."""
 
+_GIVES_UP_SECONDS: Final = 90
+"""Longer than nginx waits for who does not answer, a minute: what it then says is what is to be known."""
+
 _UPSTREAM: Final = "mfa-login.login.svc:8080"
 _FRAME: Final = """
 daemon off;
@@ -136,10 +139,17 @@ def _leads_to_a_pod(there: Ingress) -> bool:
     """Whether what was asked came from the login service.
 
     A Deployment tells of ready pods some seconds before kube-proxy leads anybody to them, longer where the
-    machine is busy: until then the first to come would meet a 502.
+    machine is busy: until then the first to come would meet a 502, or a 504 where it does not know the
+    Service at all.
     """
-    asked = httpx.get(f"{there.direct}/healthz", headers={"Host": there.host}, verify=there.tls, timeout=60)
-    return asked.status_code != httpx.codes.BAD_GATEWAY
+    host = {"Host": there.host}
+    try:
+        asked = httpx.get(
+            f"{there.direct}/healthz", headers=host, verify=there.tls, timeout=_GIVES_UP_SECONDS
+        )
+    except httpx.TransportError:
+        return False
+    return asked.status_code not in {httpx.codes.BAD_GATEWAY, httpx.codes.GATEWAY_TIMEOUT}
 
 
 def _listens(address: str) -> bool:

@@ -108,10 +108,12 @@ class LoginRelease(Release):
 
     def lives(self) -> dict[str, int]:
         """How often each of them was started anew, by what no other pod ever has."""
-        return {
-            pod["metadata"]["uid"]: sum(each["restartCount"] for each in pod["status"]["containerStatuses"])
-            for pod in self.pods()
-        }
+        found = {}
+        for pod in self.pods():
+            # A pod that is new has none yet.
+            containers = pod["status"].get("containerStatuses", ())
+            found[pod["metadata"]["uid"]] = sum(each["restartCount"] for each in containers)
+        return found
 
     def replace_a_pod(self) -> str:
         """Delete one, wait until another is there in its place, and return what no other pod ever has."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.support.cluster.control_plane import ControlPlane
     from tests.support.cluster.machine import Machine
 
-START_SECONDS: Final = 120
+START_SECONDS: Final = 300
 """A limit for a part that hangs, far above the few seconds that each takes."""
 
 

@@ -19,7 +19,7 @@ from practicus_mfa.kube.objects import EVENTS, JOBS, POLICIES, SECRETS, Tree
 from practicus_mfa.reconciler.cluster.keyring_secrets import KeyringSecrets
 from practicus_mfa.storage.versions import upgrade
 from tests.support.installation import ENVIRONMENT, PROGRAM, Installation
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,7 +46,9 @@ class OperatorProcess:
 
     def lines(self) -> list[dict[str, Any]]:
         """What it logged."""
-        return [json.loads(line) for line in self.log.read_text("utf-8").splitlines() if line[:1] == "{"]
+        # The last line may still be in writing.
+        whole = self.log.read_text("utf-8").rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines() if line[:1] == "{"]
 
     def port(self) -> int:
         """The port of its endpoints, once it listens."""
@@ -110,7 +112,7 @@ class ClusterInstallation(Installation):
             if process.popen.poll() is None:
                 process.popen.send_signal(signal.SIGTERM)
                 try:
-                    process.popen.wait(timeout=60)
+                    process.popen.wait(timeout=LIMIT_SECONDS)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     raise

@@ -35,6 +35,8 @@ class Supervised:
         self._kubeconfig = kubeconfig
         self._program = program
         self._stopped = threading.Event()
+        # Between the start of one and the note of its number nobody kills: it would be the one before.
+        self._lock = threading.Lock()
         self.starts = self.killed = 0
         self._pid = self._start()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -42,9 +44,10 @@ class Supervised:
 
     def kill(self) -> None:
         """Kill the one that runs now; it is dead when this returns."""
-        os.kill(self._pid, signal.SIGKILL)
-        self._program.ended(self._pid, wait=True)
-        self.killed += 1
+        with self._lock:
+            os.kill(self._pid, signal.SIGKILL)
+            self._program.ended(self._pid, wait=True)
+            self.killed += 1
 
     def close(self) -> None:
         """Kill the last."""
@@ -57,7 +60,8 @@ class Supervised:
         while not self._stopped.wait(_PAUSE_SECONDS):
             if self._program.ended(self._pid) is not None:
                 free_lease(self._installation)
-                self._pid = self._start()
+                with self._lock:
+                    self._pid = self._start()
 
     def _start(self) -> int:
         self.starts += 1
