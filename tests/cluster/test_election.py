@@ -59,10 +59,11 @@ def test_exactly_one_leads_and_giving_back_makes_the_other_lead(kube: client.Clu
         until(lambda: one.lead() or two.lead(), "a leader")
         first, second = (one, two) if one.lead() else (two, one)
         assert not second.lead()
+        # Before it is given back: who waits may take it at any moment from then on.
+        assert holder(kube, namespace)[1] == 0
         first.stop()
         assert not first.lead()
         until(lambda: not first.alive, "the first to end")
-        assert holder(kube, namespace)[1] == 0
         until(second.lead, "the other to lead")
         assert holder(kube, namespace)[1] == 1
         assert not first.lead()
@@ -78,13 +79,15 @@ def test_a_leader_that_is_cut_off_is_replaced_and_never_two_lead(
     with electing(cut_off, namespace, "one") as one:
         until(one.lead, "the first to lead")
         with electing(kube, namespace, "two") as two:
-            proxy.freeze()
+            # In this order: a connection that is made in between would work on.
             proxy.upstream = ("127.0.0.1", 1)
+            proxy.freeze()
 
             def second_leads() -> bool:
-                both = one.lead() and two.lead()
-                assert not both
-                return two.lead()
+                # In this order: who is cut off never leads again, so who leads now has led since before.
+                second, first = two.lead(), one.lead()
+                assert not (first and second)
+                return second
 
             until(second_leads, "the second to lead")
             assert holder(kube, namespace) == ("two", 1)

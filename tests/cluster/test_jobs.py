@@ -17,6 +17,7 @@ from practicus_mfa.core.policy import DatabaseRef, MigrationRules, Policy
 from practicus_mfa.kube.connect import connect
 from practicus_mfa.kube.job_template import JobTemplate
 from practicus_mfa.kube.objects import POLICIES, SECRETS, Tree
+from practicus_mfa.kube.pods import instant_of
 from practicus_mfa.reconciler.cluster.jobs import JobWorkers
 from tests.support.waiting import until
 
@@ -57,6 +58,14 @@ def workers(cluster: Cluster, client: Client, namespace: str) -> JobWorkers:
         template=JobTemplate(image="mfa:1"),
         clock=utc_now,
     )
+
+
+def stand_still(workers: JobWorkers) -> None:
+    """Have no time pass since their Job was made: of pods that don't begin for long there is more to say."""
+    job = max(workers._jobs(), key=lambda job: str(job["metadata"]["creationTimestamp"]))
+    made = instant_of(job["metadata"]["creationTimestamp"])
+    assert made is not None
+    workers.clock = lambda: made
 
 
 def _policy(cluster: Cluster, namespace: str, name: str) -> Tree:
@@ -147,6 +156,7 @@ def test_a_job_has_a_pod_for_each_share_where_only_restricted_pods_may_be(
         assert "JOB_COMPLETION_INDEX" in [variable["name"] for variable in container["env"]]
         assert {volume["name"] for volume in pod["spec"]["volumes"]} == {"keyring", "database"}
         assert pod["metadata"]["labels"]["mfa.practicus.ai/policy"] == "mfa"
+    stand_still(workers)
     assert workers.seen() == WorkSeen(WorkState.RUNNING, FIRST)
 
 
@@ -239,6 +249,7 @@ def test_a_finished_job_of_the_same_name_gives_way(workers: JobWorkers, seen: Se
     workers.spec = replace(workers.spec, database_ref=DatabaseRef("other"))
     workers.start(WORK, KEYRING, 2)
     seen.await_pods(FIRST, 2)
+    stand_still(workers)
     assert workers.seen() == WorkSeen(WorkState.RUNNING, FIRST)
 
 
@@ -263,6 +274,7 @@ def test_the_longest_of_names(workers: JobWorkers, cluster: Cluster, namespace: 
     workers.start(replace(WORK, rotation=123_456, attempt=789), KEYRING, 2)
     (job,) = seen.jobs()
     seen.await_pods(job, 2)
+    stand_still(workers)
     assert workers.seen() == WorkSeen(WorkState.RUNNING, job)
 
 

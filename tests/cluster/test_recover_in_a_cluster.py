@@ -166,6 +166,8 @@ def test_a_rotation_that_lost_its_keys_is_over_and_another_key_takes_over(
         rotate(served, NEWER, OLD)
         until(lambda: served.status().get("activeKeyID") == NEWER.id, "the promotion")
         rotate(served, LAST)
+        # A pass that read the former keys would make the keyring anew.
+        until(lambda: f"Key {LAST.id} is next." in served.message("DataUpToDate"), "the last key to be seen")
         lose_every_key(served)
         with served.database() as db:
             done = recover(db, NAMES[0], actor="root", keys_lost=KeysLost())

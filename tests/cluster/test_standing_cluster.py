@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -126,11 +127,12 @@ def test_a_killed_session_leaves_no_process_and_no_folder(control_plane: Control
 
 def _cluster_folders(own_folder: Path) -> set[Path]:
     """Return where the programs that were started from there work."""
-    return {
-        folder
-        for process in _processes_with(own_folder)
-        if (folder := Path(f"/proc/{process}/cwd").readlink()) != ROOT
-    }
+    found = set()
+    for process in _processes_with(own_folder):
+        # One may end at this moment.
+        with suppress(OSError):
+            found.add(Path(f"/proc/{process}/cwd").readlink())
+    return found - {ROOT}
 
 
 def _lives(pid: int) -> bool:

@@ -37,8 +37,12 @@ def test_pods_hold_leases_of_their_names_and_are_not_started_twice(product: Prod
     release = product.release
     names = sorted(pod["metadata"]["name"] for pod in release.pods())
     assert len(names) == REPLICAS
-    with release.installation.database() as db, db.read() as connection:
-        assert [reader.instance for reader in readers.unexpired(connection)] == names
+
+    def holders() -> list[str]:
+        with release.installation.database() as db, db.read() as connection:
+            return [reader.instance for reader in readers.unexpired(connection)]
+
+    until(lambda: holders() == names, "the leases of these pods, and no others")
     assert set(release.lives().values()) == {0}
     until(
         lambda: release.installation.conditions()["ReadersConverged"] == ("True", "Converged"), "the readers"
