@@ -130,7 +130,7 @@ def test_silence_is_unreachable(api: ScriptedApi) -> None:
     impatient = Cluster(ApiClient(Configuration(host=api.url)), read_seconds=0.5)
     with pytest.raises(UnreachableError, match=r"127\.0\.0\.1:\d+ did not answer in time"):
         impatient.get(JOBS, "auth", "one")
-    until(lambda: api.asked, "the request")
+    until(lambda: len(api.asked) > 0, "the request")
     assert len(api.asked) == 1
     impatient.forget_idle()
 
