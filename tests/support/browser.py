@@ -199,7 +199,9 @@ def scan(page: Page) -> str:
     """Read the one QR code on the screen, as a phone would that is held before it."""
     picture = read_png(page.screenshot())
     shape = (picture.height, picture.width, picture.channels)
-    (found,) = zxingcpp.read_barcodes(memoryview(picture.pixels).cast("B", shape))
+    # Nothing else: text and QR codes happen to hold bar codes too.
+    only = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+    (found,) = zxingcpp.read_barcodes(memoryview(picture.pixels).cast("B", shape), only)
     return found.text
 
 

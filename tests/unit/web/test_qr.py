@@ -41,7 +41,9 @@ def scanned(svg: str) -> str:
     pixels = bytes(
         0 if (x // PIXELS, y // PIXELS) in modules else 255 for y in range(size) for x in range(size)
     )
-    (found,) = zxingcpp.read_barcodes(memoryview(pixels).cast("B", (size, size)))
+    # Some hundredth of all QR codes happens to hold a bar code too.
+    only = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+    (found,) = zxingcpp.read_barcodes(memoryview(pixels).cast("B", (size, size)), only)
     return found.text
 
 
