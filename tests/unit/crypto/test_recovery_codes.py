@@ -17,7 +17,7 @@ def test_ten_codes_of_128_bits_in_groups() -> None:
     assert len(set(codes)) == 10
     assert all(re.fullmatch(r"([A-Z2-7]{5}-){4}[A-Z2-7]{6}", code) for code in codes)
     # Each place varies, the last one among the eight characters that are left for three bits.
-    many = [normal(code) or "" for code in new_codes(500)]
+    many = [normal(code) or "" for code in new_codes(1_000)]
     assert [len({code[place] for code in many}) for place in range(26)] == [32] * 25 + [8]
 
 
