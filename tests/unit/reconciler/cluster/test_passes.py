@@ -215,7 +215,10 @@ def test_many_policies_are_looked_at_less_often(team: Team) -> None:
     assert team.settle() == pytest.approx(500 / IDLE_PASSES)
 
 
-def test_what_was_held_back_is_published_before_the_next_resync(team: Team) -> None:
+def test_what_was_held_back_is_published_before_the_next_resync(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(team.passes._publisher, "monotonic", lambda: 1_000.0)
     team.settle()
     policy = team.policy
     policy["status"]["keyringGeneration"] = 99
