@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from practicus_mfa.kube import discovery
 from practicus_mfa.kube.exchange import JSON, READ_SECONDS, Access, Exchange
 from practicus_mfa.kube.faults import Call, ExpiredError, gone, of_answer
 from practicus_mfa.kube.objects import MANAGER, Kind, Tree, name_of, namespace_of
@@ -78,6 +79,10 @@ class Cluster:
     def access(self) -> Access:
         """Return how to reach the server now, for a library with connections of its own."""
         return self._exchange.access()
+
+    def lists(self, kind: Kind) -> bool:
+        """Return whether *kind* is among what the server lists as served: where libraries look for it."""
+        return discovery.lists(self._exchange, kind)
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Tree | None:
         """Return the object, ``None`` where there is none."""

@@ -27,6 +27,7 @@ from practicus_mfa.reconciler.cluster.config import OperatorConfig
 from practicus_mfa.reconciler.cluster.election import Election
 from practicus_mfa.reconciler.cluster.endpoints import Endpoints
 from practicus_mfa.reconciler.cluster.metrics import Metrics
+from practicus_mfa.reconciler.cluster.not_defined_yet import await_policies
 from practicus_mfa.reconciler.cluster.passes import Passes, World
 from practicus_mfa.reconciler.cluster.policies import Policies, key_of
 from practicus_mfa.reconciler.cluster.queue import DueQueue, Key
@@ -106,6 +107,7 @@ class Operator:
             ready=self._watching.is_set,
         )
         log.info("serving metrics and probes", extra={"port": endpoints.port})
+        await_policies(self._cluster)
         self._election.start()
         try:
             self._runner.start()
