@@ -80,14 +80,18 @@ class Cluster:
         until(lambda: bool(self.kubectl(*which)), f"the default service account of {namespace}")
 
     def delete_namespace(self, name: str) -> None:
-        """Have a namespace removed, without waiting for it, and the guards that a release left behind.
+        """Have a namespace removed, without waiting for it, and what a release left behind for all of them.
 
-        A guard judges Secrets of all namespaces: another test's release would be refused as well.
+        A guard judges Secrets of all namespaces: another test's release would be refused as well. An operator
+        serves the policies of all: the next test would take for its own operator what this one still does.
         """
         guards = self.kubectl("get", ",".join(_GUARDS), "-o=name").split()
         left = [guard for guard in guards if guard.partition("/")[2].startswith(f"{name}-")]
         if left:
             self.kubectl("delete", *left, "--ignore-not-found")
+        operators = ("deployments", "-l=app.kubernetes.io/component=operator", "-n", name)
+        # Its pods first: it is over when they are.
+        self.kubectl("delete", *operators, "--cascade=foreground")
         self.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
 
     def kubeconfig_for(self, namespace: str, service_account: str, *, seconds: int = 3600) -> Path:
