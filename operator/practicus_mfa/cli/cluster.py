@@ -39,18 +39,10 @@ class ClusterFlags:
     policy: str | None = None
 
     @property
-    def first(self) -> str | None:
-        """The first flag that was given."""
-        names = (each.name for each in fields(self) if getattr(self, each.name) is not None)
-        return next((f"--{name}" for name in names), None)
-
-    @property
-    def words(self) -> list[str]:
-        """The flags that were given, as one types them."""
-        given = {each.name: getattr(self, each.name) for each in fields(self)}
-        return [
-            word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))
-        ]
+    def given(self) -> dict[str, str]:
+        """The flags that were given, and their values as one types them."""
+        values = {f"--{each.name}": getattr(self, each.name) for each in fields(self)}
+        return {flag: str(value) for flag, value in values.items() if value is not None}
 
     def over(self, other: ClusterFlags) -> ClusterFlags:
         """Return these flags, and where they say nothing what *other* says."""

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import wraps
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
@@ -57,27 +58,22 @@ class Named:
     as_plugin: bool = False
 
     @property
-    def places(self) -> list[str]:
-        """The flags that name a place to work on."""
-        given = {
-            "--data-dir": self.data_dir,
-            "--database-url": self.database_url,
-            "--database-url-file": self.database_url_file,
-        }
-        places = [flag for flag, value in given.items() if value is not None]
-        return [*places, self.cluster.first] if self.cluster.first else places
-
-    @property
-    def words(self) -> list[str]:
-        """All that was given, as one types it."""
-        given = {
+    def given(self) -> dict[str, str]:
+        """The flags that were given, and their values as one types them."""
+        values = {
             "--data-dir": self.data_dir,
             "--database-url": self.database_url,
             "--database-url-file": self.database_url_file,
             "--keyring": self.keyring,
         }
-        flags = [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
-        return [*flags, *self.cluster.words]
+        named = {flag: str(value) for flag, value in values.items() if value is not None}
+        return named | self.cluster.given
+
+    @property
+    def places(self) -> list[str]:
+        """The flags that name a place to work on; of those of a cluster, which is one place, the first."""
+        own = [flag for flag in self.given if flag != "--keyring" and flag not in self.cluster.given]
+        return [*own, *list(self.cluster.given)[:1]]
 
 
 def find_target(named: Named, settings: Callable[[], Settings]) -> Target:
@@ -104,7 +100,7 @@ def find_target(named: Named, settings: Callable[[], Settings]) -> Target:
     if named.data_dir is not None:
         # A keyring that the environment names belongs to what the environment names.
         return _of_folder(named.data_dir, named.keyring)
-    if named.cluster.first or (named.as_plugin and not named.places):
+    if named.cluster.given or (named.as_plugin and not named.places):
         return target_in_cluster(named.cluster, named.keyring)
     said = settings()
     keyring = named.keyring or said.keyring
@@ -229,7 +225,7 @@ def target_options(command: Callable[Concatenate[Target, P], R]) -> Callable[P, 
         named = Named(**places, cluster=ClusterFlags(**cluster).over(call.cluster), as_plugin=call.as_plugin)
         target = find_target(named, lambda: call.settings)
         # Only now: a URL with a password was refused.
-        call.place = tuple(named.words)
+        call.place = tuple(chain.from_iterable(named.given.items()))
         click.get_current_context().call_on_close(target.close)
         return command(target, *args, **kwargs)
 

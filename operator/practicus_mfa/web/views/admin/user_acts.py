@@ -60,14 +60,14 @@ def do_sessions(visit: Visit) -> Response:
     target, session_id = target_of(visit), read_id(visit.text("session"))
     if session_id is None:
         return to_user(visit, target.id, "no-session")
-    question = Question(
-        title=visit.say("End a session of %(name)s") % {"name": target.username},
-        text=visit.say("%(name)s is logged out there at once, and may log in again.")
-        % {"name": target.username},
-        action=f"/admin/users/{target.id}/sessions",
+    question = _question(
+        visit,
+        target,
+        "sessions",
+        title=visit.say("End a session of %(name)s"),
+        text=visit.say("%(name)s is logged out there at once, and may log in again."),
         button=visit.say("End the session"),
-        back=place_of(visit).of_user(target.id),
-        fields={**place_of(visit).fields, "session": str(session_id)},
+        fields={"session": str(session_id)},
     )
     said = {Outcome.SESSIONS_ENDED: "session", Outcome.NO_SESSION: "no-session"}
     return _acted(
@@ -82,16 +82,15 @@ def do_sessions(visit: Visit) -> Response:
 def do_devices(visit: Visit) -> Response:
     """Know none of a user's browsers any more."""
     target = target_of(visit)
-    question = Question(
-        title=visit.say("Forget the known browsers of %(name)s") % {"name": target.username},
+    question = _question(
+        visit,
+        target,
+        "devices",
+        title=visit.say("Forget the known browsers of %(name)s"),
         text=visit.say(
             "Wrong passwords and codes that come from there count as anybody's, until %(name)s logs in again."
-        )
-        % {"name": target.username},
-        action=f"/admin/users/{target.id}/devices",
+        ),
         button=visit.say("Forget known browsers"),
-        back=place_of(visit).of_user(target.id),
-        fields=place_of(visit).fields,
     )
     said = {Outcome.DEVICES_FORGOTTEN: "devices", Outcome.NO_DEVICE: "devices"}
     return _acted(
@@ -100,6 +99,28 @@ def do_devices(visit: Visit) -> Response:
         said,
         target,
         lambda connection, who: one.forget_devices(connection, who, target.id),
+    )
+
+
+def _question(
+    visit: Visit,
+    target: Account,
+    act: str,
+    *,
+    title: str,
+    text: str,
+    button: str,
+    fields: Mapping[str, str] | None = None,
+) -> Question:
+    """Return what is asked before *act* is done to a user, whose name stands in *title* and *text*."""
+    name, place = {"name": target.username}, place_of(visit)
+    return Question(
+        title=title % name,
+        text=text % name,
+        action=f"/admin/users/{target.id}/{act}",
+        button=button,
+        back=place.of_user(target.id),
+        fields={**place.fields, **(fields or {})},
     )
 
 
@@ -129,17 +150,16 @@ def show_setup_link(visit: Visit) -> Response:
 
 
 def _link_question(visit: Visit, target: Account) -> Question:
-    return Question(
-        title=visit.say("Set-up link for %(name)s") % {"name": target.username},
+    return _question(
+        visit,
+        target,
+        "setup-link",
+        title=visit.say("Set-up link for %(name)s"),
         text=visit.say(
             "With the link %(name)s chooses a password, once, within 24 hours. "
             "Until then the present password stays good; an earlier link does not."
-        )
-        % {"name": target.username},
-        action=f"/admin/users/{target.id}/setup-link",
+        ),
         button=visit.say("Make a set-up link"),
-        back=place_of(visit).of_user(target.id),
-        fields=place_of(visit).fields,
     )
 
 
