@@ -9,8 +9,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.support import browser, cables, chromium_programs
-from tests.support.login_people import LoginPeople
-from tests.support.login_site import DOMAIN, login_site
+from tests.support.login_people import LoginPeople, served_people
 from tests.support.unavailable import without
 
 if TYPE_CHECKING:
@@ -32,13 +31,8 @@ def running(
     postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LoginPeople]:
     """The service of this session, and its users."""
-    url = postgres_server.url(postgres_server.create_database())
-    root = tmp_path_factory.mktemp("login")
-    with (
-        login_site(root, database_url=url, login={"cookieDomain": DOMAIN}) as site,
-        site.installation.database() as db,
-    ):
-        yield LoginPeople(site, db)
+    with served_people(postgres_server, tmp_path_factory.mktemp("login")) as people:
+        yield people
 
 
 @pytest.fixture(autouse=True)

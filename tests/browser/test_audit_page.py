@@ -6,27 +6,13 @@ import json
 from typing import TYPE_CHECKING
 
 from practicus_mfa.storage import audit
-from tests.support.browser import DESKTOP, NARROWEST, PHONE, findings, heading, log_in, overflow
+from tests.support.browser import check_for_everybody, heading, log_in
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
-
     from tests.browser.conftest import Open
     from tests.support.login_people import LoginPeople
 
 AUDIT = "/admin/audit"
-
-
-def check(page: Page, what: str) -> None:
-    """Axe finds nothing, in any light, at any width."""
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        for width, height in (DESKTOP, PHONE):
-            page.set_viewport_size({"width": width, "height": height})
-            assert findings(page) == [], f"{what}, {scheme}, {width} pixels wide"
-    page.set_viewport_size({"width": NARROWEST[0], "height": NARROWEST[1]})
-    assert overflow(page) <= 0, what
-    page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
 
 
 def test_lines_are_found_and_downloaded(open_window: Open, people: LoginPeople) -> None:
@@ -39,9 +25,9 @@ def test_lines_are_found_and_downloaded(open_window: Open, people: LoginPeople) 
     log_in(page, root, path=AUDIT)
     page.goto(AUDIT)
     assert heading(page) == "Audit"
-    check(page, "everything")
+    check_for_everybody(page, "everything")
     page.locator("details summary").click()
-    check(page, "with the head")
+    check_for_everybody(page, "with the head")
     page.locator("#whom").fill(person.username)
     page.locator("#what").select_option("mfa.remove")
     page.locator("#from").fill("2020-01-01")
@@ -52,13 +38,13 @@ def test_lines_are_found_and_downloaded(open_window: Open, people: LoginPeople) 
         page.locator("a[rel=next]").click()
     assert page.locator("tbody tr").count() == 10
     assert page.locator("#whom").input_value() == person.username
-    check(page, "found")
+    check_for_everybody(page, "found")
     with page.expect_download() as download:
         page.locator("a[href^='/admin/audit.jsonl']").click()
     lines = [json.loads(line) for line in download.value.path().read_text("utf-8").splitlines()]
     assert {line["subject"] for line in lines} == {person.username}
     assert len(lines) == 60
     page.goto(f"{AUDIT}?who=nobody")
-    check(page, "nothing found")
+    check_for_everybody(page, "nothing found")
     page.goto(f"{AUDIT}?from=yesterday")
-    check(page, "no day")
+    check_for_everybody(page, "no day")

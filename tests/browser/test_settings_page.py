@@ -11,13 +11,9 @@ from practicus_mfa.login import administer
 from practicus_mfa.storage import policy_requests, schema, users
 from practicus_mfa.storage.engine import database_now
 from tests.support.browser import (
-    DESKTOP,
-    NARROWEST,
-    PHONE,
-    findings,
+    check_for_everybody,
     heading,
     log_in,
-    overflow,
     press,
 )
 from tests.support.navigation import navigation
@@ -25,8 +21,6 @@ from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from playwright.sync_api import Page
 
     from tests.browser.conftest import Open
     from tests.support.login_people import LoginPeople, Person
@@ -52,25 +46,13 @@ def renew(people: LoginPeople) -> None:
         connection.execute(update(schema.policy_requests).values(at=database_now(connection)))
 
 
-def check(page: Page, what: str) -> None:
-    """Axe finds nothing, in any light, at any width."""
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        for width, height in (DESKTOP, PHONE):
-            page.set_viewport_size({"width": width, "height": height})
-            assert findings(page) == [], f"{what}, {scheme}, {width} pixels wide"
-    page.set_viewport_size({"width": NARROWEST[0], "height": NARROWEST[1]})
-    assert overflow(page) <= 0, what
-    page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
-
-
 def test_a_change_is_asked_for_waited_for_and_taken_back(
     open_window: Open, people: LoginPeople, root: Person
 ) -> None:
     page = open_window()
     log_in(page, root, path=f"/login?rd={SETTINGS}")
     assert heading(page) == "MFA settings"
-    check(page, "the form")
+    check_for_everybody(page, "the form")
 
     page.get_by_label("Days that they stay logged in").fill("7")
     page.get_by_label("Days that setting up MFA may be put off").fill("14")
@@ -79,20 +61,20 @@ def test_a_change_is_asked_for_waited_for_and_taken_back(
     press(page, "Stop reloading")
     # It may have loaded itself anew once more before.
     page.wait_for_url("**still=1")
-    check(page, "waiting")
+    check_for_everybody(page, "waiting")
     renew(people)
     press(page, "Look again")
     # No operator runs here but this one; the page finds its answer without anybody's doing.
     people.site.change()
     until(lambda: heading(page) == "The settings were changed", "the page to load itself anew")
-    check(page, "changed")
+    check_for_everybody(page, "changed")
 
     press(page, "MFA settings", within=".choices")
-    check(page, "values of the page")
+    check_for_everybody(page, "values of the page")
     with navigation(page):
         page.get_by_role("link", name="Return to values.yaml: Days that they stay logged in").click()
     assert heading(page) == "Change MFA settings"
-    check(page, "returning")
+    check_for_everybody(page, "returning")
     press(page, "Change")
     people.site.change()
     until(lambda: heading(page) == "The settings were changed", "the answer")
@@ -111,9 +93,9 @@ def test_a_mistake_and_a_risk_are_told(open_window: Open, people: LoginPeople) -
     page.goto(SETTINGS)
     page.get_by_label("Days that they stay logged in").fill("many")
     press(page, "Save")
-    check(page, "a mistake")
+    check_for_everybody(page, "a mistake")
     page.get_by_label("Days that they stay logged in").fill("30")
     page.get_by_label("Administrators must have MFA").check()
     press(page, "Save")
     assert "No active administrator has MFA yet." in page.locator("[role=alert]").inner_text()
-    check(page, "a risk")
+    check_for_everybody(page, "a risk")

@@ -13,13 +13,9 @@ import pytest
 from practicus_mfa.storage import groups
 from practicus_mfa.storage.users import NewUser, create_many
 from tests.support.browser import (
-    DESKTOP,
-    NARROWEST,
-    PHONE,
-    findings,
+    check_for_everybody,
     heading,
     log_in,
-    overflow,
     path_of,
     press_key,
     submit,
@@ -185,13 +181,7 @@ def test_axe_finds_nothing_in_any_light_at_any_width(
 ) -> None:
     log_in(page, office.admin)
     reach(page, office)
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        for width, height in (DESKTOP, PHONE):
-            page.set_viewport_size({"width": width, "height": height})
-            assert findings(page) == [], f"{template}, {scheme}, {width} pixels wide"
-    page.set_viewport_size({"width": NARROWEST[0], "height": NARROWEST[1]})
-    assert overflow(page) <= 0
+    check_for_everybody(page, template)
 
 
 def test_many_are_chosen_and_confirmed_without_a_mouse(page: Page, office: Office) -> None:

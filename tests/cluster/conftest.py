@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from practicus_mfa.kube.connect import connect
 from tests.support.api_proxy import ApiProxy, api_proxy
 from tests.support.cluster import ways
 from tests.support.cluster.control_plane import ControlPlane
@@ -79,14 +78,7 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture
 def installation(cluster: Cluster, namespace: str, tmp_path: Path, postgres_url: str) -> ClusterInstallation:
     """An installation in an empty namespace, on PostgreSQL; nothing is applied and no operator runs yet."""
-    client, _ = connect(kubeconfig=cluster.kubeconfig)
-    return ClusterInstallation(
-        root=tmp_path,
-        database_url=postgres_url,
-        cluster=client,
-        kubeconfig=cluster.kubeconfig,
-        namespace=namespace,
-    )
+    return ClusterInstallation.within(cluster, namespace, tmp_path, postgres_url)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import pytest
@@ -15,7 +16,7 @@ from tests.support.chart import SEED, Helm
 from tests.support.cluster import ways
 from tests.support.cluster.access import Cluster, KubectlError
 from tests.support.unavailable import without
-from tests.support.waiting import until
+from tests.support.waiting import until, until_it_succeeds
 
 OLD: Final = generate_key().text
 NEW: Final = generate_key().text
@@ -109,15 +110,8 @@ class Edits:
 
     def passes(self, **keys: str) -> None:
         """Return as soon as the edit passes."""
-
-        def passed() -> bool:
-            try:
-                put(self._cluster, self._namespace, keys)
-            except KubectlError:
-                return False
-            return True
-
-        until(passed, "the edit to pass")
+        edit = partial(put, self._cluster, self._namespace, keys)
+        until_it_succeeds(edit, "the edit to pass", despite=KubectlError)
 
 
 @pytest.fixture
@@ -251,15 +245,7 @@ class PolicyEdits:
 
     def passes(self, **secret_store: str | None) -> None:
         """Return as soon as the edit passes."""
-
-        def passed() -> bool:
-            try:
-                self.patch(**secret_store)
-            except KubectlError:
-                return False
-            return True
-
-        until(passed, "the edit to pass")
+        until_it_succeeds(partial(self.patch, **secret_store), "the edit to pass", despite=KubectlError)
 
 
 def key_id(text: str) -> str:

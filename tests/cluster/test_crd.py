@@ -14,7 +14,7 @@ from practicus_mfa.core.parse.faults import InvalidConfiguration
 from practicus_mfa.core.parse.spec import policy_from_spec
 from practicus_mfa.documents import parse_yaml
 from tests.support.cluster.access import Cluster, KubectlError
-from tests.support.waiting import until
+from tests.support.waiting import until_it_succeeds
 
 ROOT: Final = Path(__file__).parents[2]
 BAD_VALUES: Final = ROOT / "tests" / "unit" / "core" / "data" / "bad_values.txt"
@@ -461,18 +461,11 @@ def test_two_conditions_of_one_type_are_refused(cluster: Cluster, with_status: s
 
 
 def test_explain_tells_every_field(cluster: Cluster) -> None:
-    told = ""
+    def explained() -> str:
+        return cluster.kubectl("explain", "mfapolicy", "--recursive")
 
-    def explained() -> bool:
-        # The API server tells of a definition's fields (OpenAPI) some time after it serves the kind.
-        nonlocal told
-        try:
-            told = cluster.kubectl("explain", "mfapolicy", "--recursive")
-        except KubectlError:
-            return False
-        return True
-
-    until(explained, "the fields")
+    # The API server tells of a definition's fields (OpenAPI) some time after it serves the kind.
+    told = until_it_succeeds(explained, "the fields", despite=KubectlError)
     for name in ("gracePeriodDays", "allowReverse", "doneWithKeyID", "scannedAt", "keyringGeneration"):
         assert name in told
 

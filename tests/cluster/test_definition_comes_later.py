@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from practicus_mfa.crypto.keys import generate_key
-from practicus_mfa.kube.connect import connect
 from tests.support.cluster import ways
 from tests.support.cluster.control_plane import ControlPlane
 from tests.support.cluster.operating import ClusterInstallation
@@ -37,14 +36,7 @@ def plane() -> Iterator[ControlPlane]:
 
 @pytest.fixture
 def installation(plane: ControlPlane, tmp_path: Path, postgres_url: str) -> ClusterInstallation:
-    client, _ = connect(kubeconfig=plane.kubeconfig)
-    return ClusterInstallation(
-        root=tmp_path,
-        database_url=postgres_url,
-        cluster=client,
-        kubeconfig=plane.kubeconfig,
-        namespace=plane.create_namespace(),
-    )
+    return ClusterInstallation.within(plane, plane.create_namespace(), tmp_path, postgres_url)
 
 
 def waits(operator: OperatorProcess) -> bool:

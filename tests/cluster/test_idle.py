@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from practicus_mfa.crypto.keys import generate_key
-from practicus_mfa.kube.connect import connect
 from tests.support.cluster.access import KubectlError
 from tests.support.cluster.operating import ClusterInstallation
 from tests.support.cluster.pretend_node import PretendNode
@@ -43,15 +42,8 @@ def installation(
 ) -> Iterator[ClusterInstallation]:
     """An installation in a cluster that says what it was asked; no operator runs yet."""
     namespace = control_plane.create_namespace()
-    client, _ = connect(kubeconfig=control_plane.kubeconfig)
-    made = ClusterInstallation(
-        root=tmp_path,
-        database_url=postgres_url,
-        cluster=client,
-        kubeconfig=control_plane.kubeconfig,
-        namespace=namespace,
-    )
-    with warm_program() as warm, PretendNode(client, namespace, tmp_path / "pods", warm=warm):
+    made = ClusterInstallation.within(control_plane, namespace, tmp_path, postgres_url)
+    with warm_program() as warm, PretendNode(made.cluster, namespace, tmp_path / "pods", warm=warm):
         yield made
     control_plane.delete_namespace(namespace)
 

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import func, select
 
 from practicus_mfa.crypto.keys import generate_key
-from practicus_mfa.kube.connect import connect
 from practicus_mfa.storage import schema
 from tests.support.chart import Helm
 from tests.support.cluster import ways
@@ -37,15 +36,7 @@ OLD, NEW = generate_key(), generate_key()
 def rotated(nodes: NodeCluster, root: Path, database_url: str, users: list[str]) -> Iterator[Release]:
     """An installed release whose users are enrolled under the old key, and then rotated to the new one."""
     namespace = nodes.plane.create_namespace()
-    client, _ = connect(kubeconfig=nodes.plane.kubeconfig)
-    installation = ClusterInstallation(
-        root=root,
-        database_url=database_url,
-        cluster=client,
-        kubeconfig=nodes.plane.kubeconfig,
-        namespace=namespace,
-        name=RELEASE,
-    )
+    installation = ClusterInstallation.within(nodes.plane, namespace, root, database_url, name=RELEASE)
     helm = Helm(ways.find("helm3"), kubeconfig=nodes.plane.kubeconfig)
     found = Release(nodes, helm, installation)
     found.apply("install", OLD)

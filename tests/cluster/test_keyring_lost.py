@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,7 @@ from tests.support.cluster.steps import (
     rotate,
     suspend,
 )
-from tests.support.waiting import until
+from tests.support.waiting import until, until_it_succeeds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,15 +115,10 @@ class DeadlockError(Exception):
 
 
 def _restore(installation: ClusterInstallation, backup: str) -> None:
-    def done() -> bool:
-        try:
-            # All of it or nothing, so that it can be done again.
-            _run("pg_restore", installation, "--clean", "--single-transaction", "--no-owner", backup)
-        except DeadlockError:
-            return False
-        return True
-
-    until(done, "the backup to be restored")
+    # All of it or nothing, so that it can be done again.
+    how = ("--clean", "--single-transaction", "--no-owner", backup)
+    restore = partial(_run, "pg_restore", installation, *how)
+    until_it_succeeds(restore, "the backup to be restored", despite=DeadlockError)
 
 
 def test_a_database_older_than_the_keyring_is_brought_forward_or_names_the_key_that_is_gone(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from practicus_mfa.crypto.keys import generate_key
-from practicus_mfa.kube.connect import connect
 from practicus_mfa.login import administer
 from practicus_mfa.login.recover import KeysLost, recover
 from practicus_mfa.storage import accounts, audit
@@ -99,16 +98,9 @@ def test_the_guides_job_clears_it_where_only_harmless_pods_may_be(
 def test_the_operators_pod_clears_it(
     node_cluster: NodeCluster, tmp_path: Path, pods_postgres_url: str
 ) -> None:
-    namespace = node_cluster.plane.create_namespace()
-    client, _ = connect(kubeconfig=node_cluster.plane.kubeconfig)
-    installation = ClusterInstallation(
-        root=tmp_path,
-        database_url=pods_postgres_url,
-        cluster=client,
-        kubeconfig=node_cluster.plane.kubeconfig,
-        namespace=namespace,
-        name=RELEASE,
-    )
+    plane = node_cluster.plane
+    namespace = plane.create_namespace()
+    installation = ClusterInstallation.within(plane, namespace, tmp_path, pods_postgres_url, name=RELEASE)
     helm = Helm(ways.find("helm3"), kubeconfig=node_cluster.plane.kubeconfig)
     release = Release(node_cluster, helm, installation)
     release.apply("install", generate_key())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from practicus_mfa.datafolder import DataFolder
 from tests.support.logging_in import Desk
 from tests.support.stores import ready
 from tests.support.web_client import WebDesk, with_domain
@@ -44,6 +45,14 @@ def sqlite_db(sqlite_url: str) -> Iterator[Database]:
     """A SQLite database with all its tables."""
     with ready(sqlite_url) as database:
         yield database
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> DataFolder:
+    """An empty data folder."""
+    folder = DataFolder(tmp_path / "data")
+    folder.root.mkdir()
+    return folder
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

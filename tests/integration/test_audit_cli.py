@@ -20,7 +20,6 @@ from tests.support.stores import ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from practicus_mfa.storage.engine import Database
 
@@ -29,13 +28,6 @@ if TYPE_CHECKING:
 YEAR = 2026
 CHANGED = "line 3 of the audit was changed after it was sealed (place 3 of the chain)"
 REMEDY = "remedy: find out who can write to the database; a backup of before shows what the audit was"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> DataFolder:
-    folder = DataFolder(tmp_path / "data")
-    folder.root.mkdir()
-    return folder
 
 
 @pytest.fixture

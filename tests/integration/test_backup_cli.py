@@ -27,14 +27,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> DataFolder:
-    """A data folder without a keyring."""
-    folder = DataFolder(tmp_path / "data")
-    folder.root.mkdir()
-    return folder
-
-
-@pytest.fixture
 def store(folder: DataFolder) -> Iterator[Database]:
     """Its database, with one user under the old key."""
     with ready(f"sqlite:///{folder.sqlite}") as db:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from practicus_mfa.crypto.keys import generate_key
-from tests.support.installation import ENVIRONMENT, PROGRAM, Installation
+from tests.support.installation import ENVIRONMENT, PROGRAM, Installation, call
 from tests.support.stores import lagging
 from tests.support.waiting import LIMIT_SECONDS, until
 
@@ -80,17 +80,8 @@ def test_a_module_in_the_folder_of_the_caller_is_not_imported(
     installation.write_values(B.text, A.text)
     files = ["--values", str(installation.values_file), "--data-dir", str(installation.folder.root)]
     # As the installed program begins, which has no folder of the caller on its path either.
-    command = [PROGRAM[0], "-P", *PROGRAM[1:], "up", "--once", *files]
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT_SECONDS,
-        env=ENVIRONMENT,
-    )
-    assert done.returncode == 0, done.stderr
+    done = call(PROGRAM[0], "-P", *PROGRAM[1:], "up", "--once", *files, folder=tmp_path)
+    assert done.code == 0, done.err
     installation.check_secrets(NAMES, B)
 
 

@@ -19,7 +19,7 @@ import pytest
 from practicus_mfa.crypto.keys import generate_key
 from practicus_mfa.documents import read_document
 from practicus_mfa.storage.readers import unexpired
-from tests.support.installation import ENVIRONMENT, PROGRAM, Installation
+from tests.support.installation import ENVIRONMENT, PROGRAM, Installation, call
 from tests.support.login_site import LOOPBACK, Replica, free_port
 from tests.support.waiting import LIMIT_SECONDS, until
 from tests.support.web_user import WebUser
@@ -258,16 +258,8 @@ def test_a_port_that_is_taken_is_told_before_anything_else(installation: Install
 
 
 def demo(root: Path, *arguments: str) -> str:
-    ended = subprocess.run(
-        [*PROGRAM, "demo", *arguments, "--data-dir", str(root)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        stdin=subprocess.DEVNULL,
-        env=ENVIRONMENT,
-    )
-    return ended.stdout + ended.stderr
+    ended = call(*PROGRAM, "demo", *arguments, "--data-dir", str(root))
+    return ended.out + ended.err
 
 
 def test_a_newcomer_logs_in_with_what_the_demo_prints(tmp_path: Path) -> None:

@@ -19,19 +19,10 @@ from tests.support.stores import add_user, ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from practicus_mfa.storage.engine import Database
 
     Shell = Callable[..., tuple[list[str], list[str]]]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> DataFolder:
-    """A data folder."""
-    folder = DataFolder(tmp_path / "data")
-    folder.root.mkdir()
-    return folder
 
 
 @pytest.fixture

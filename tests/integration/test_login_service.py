@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import subprocess
 import threading
 from typing import TYPE_CHECKING
 
@@ -20,10 +19,10 @@ from practicus_mfa.storage import versions
 from practicus_mfa.storage.readers import unexpired
 from practicus_mfa.storage.schema import SCHEMA
 from practicus_mfa.storage.users import NewUser
-from tests.support.installation import ENVIRONMENT, PROGRAM, Installation
+from tests.support.installation import PROGRAM, Installation, call
 from tests.support.login_site import LOOPBACK, free_port, login_site
 from tests.support.people import PASSWORD
-from tests.support.waiting import LIMIT_SECONDS, until
+from tests.support.waiting import until
 from tests.support.web_user import WebUser
 
 if TYPE_CHECKING:
@@ -201,16 +200,9 @@ def refused(tmp_path: Path, tree: dict[str, object]) -> str:
     config = tmp_path / "login.yaml"
     config.write_text(dump_yaml(tree), encoding="utf-8")
     arguments = ["login", "--config", str(config), "--data-dir", str(installation.folder.root)]
-    ended = subprocess.run(
-        [*PROGRAM, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT_SECONDS,
-        env=ENVIRONMENT,
-    )
-    assert ended.returncode == 2, ended.stderr
-    return ended.stderr.replace(str(tmp_path), "")
+    ended = call(*PROGRAM, *arguments)
+    assert ended.code == 2, ended.err
+    return ended.err.replace(str(tmp_path), "")
 
 
 def usual(**more: object) -> dict[str, object]:

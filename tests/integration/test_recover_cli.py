@@ -12,7 +12,7 @@ import pytest
 
 from practicus_mfa.crypto.keys import generate_key
 from practicus_mfa.storage import factors, users
-from tests.support.installation import ENVIRONMENT, PROGRAM, Installation
+from tests.support.installation import ENVIRONMENT, PROGRAM, Ended, Installation, call
 from tests.support.waiting import LIMIT_SECONDS
 
 if TYPE_CHECKING:
@@ -40,18 +40,9 @@ def _tokens(db: Database) -> list[str]:
         return [factor.token for factor in factors.of_user(connection, users.get(connection, "ada").id)]
 
 
-def restored_from(installation: Installation, text: str) -> subprocess.CompletedProcess[str]:
-    command = [*PROGRAM, "users", "restore-mfa", "ada", "--from", "-"]
-    command += ["--data-dir", str(installation.folder.root)]
-    return subprocess.run(
-        command,
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT_SECONDS,
-        env=ENVIRONMENT,
-    )
+def restored_from(installation: Installation, text: str) -> Ended:
+    place = ("--data-dir", str(installation.folder.root))
+    return call(*PROGRAM, "users", "restore-mfa", "ada", "--from", "-", *place, given=text)
 
 
 def test_what_is_cleared_goes_to_standard_output_and_comes_back_from_standard_input(
@@ -69,7 +60,7 @@ def test_what_is_cleared_goes_to_standard_output_and_comes_back_from_standard_in
     assert json.loads(done.out)["rows"]["mfa_factors"][0]["token"] == token
     assert tokens(installation) == []
     back = restored_from(installation, done.out)
-    assert (back.returncode, back.stderr) == (0, "")
+    assert (back.code, back.err) == (0, "")
     assert tokens(installation) == [token]
     installation.check_secrets(["ada"], KEY)
 
@@ -85,8 +76,7 @@ def test_what_is_printed_to_put_it_back_does_so(tmp_path: Path) -> None:
     (line,) = [line for line in done.err.splitlines() if line.startswith("To put it back: ")]
     program, *arguments = shlex.split(line.removeprefix("To put it back: "))
     assert program == "practicus-mfa"
-    back = subprocess.run([*PROGRAM, *arguments], check=False, timeout=60, env=ENVIRONMENT)
-    assert back.returncode == 0
+    assert call(*PROGRAM, *arguments).code == 0
     assert tokens(installation) == [token]
 
 

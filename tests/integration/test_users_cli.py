@@ -47,10 +47,8 @@ class Shell:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> DataFolder:
+def folder(folder: DataFolder) -> DataFolder:
     """A data folder whose keyring holds two keys."""
-    folder = DataFolder(tmp_path / "data")
-    folder.root.mkdir()
     keyring = Keyring(2, {NEW.id: KeyState.ACTIVE, OLD.id: KeyState.ROLLING})
     folder.keyring.write_text(dump(keyring, HeldKeys([NEW, OLD])))
     return folder

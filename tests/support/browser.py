@@ -237,17 +237,20 @@ def unfold(page: Page) -> None:
     page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
 
 
-def check_for_everybody(page: Page) -> None:
-    """The page as it is: axe finds nothing in any light, at any width, and nothing sticks out."""
+def check_for_everybody(page: Page, what: str = "") -> None:
+    """The page as it is: axe finds nothing in any light, at any width, and nothing sticks out.
+
+    The window is as wide as a desk's after it.
+    """
     unfold(page)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         for width, height in (DESKTOP, PHONE):
             page.set_viewport_size({"width": width, "height": height})
-            assert findings(page) == [], f"{scheme}, {width} pixels wide"
-    width, height = NARROWEST
-    page.set_viewport_size({"width": width, "height": height})
-    assert overflow(page) <= 0
+            assert findings(page) == [], f"{what}, {scheme}, {width} pixels wide"
+    page.set_viewport_size({"width": NARROWEST[0], "height": NARROWEST[1]})
+    assert overflow(page) <= 0, what
+    page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
 
 
 def overflow(page: Page) -> int:

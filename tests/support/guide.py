@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.support.installation import ENVIRONMENT, PROGRAM, Ended
+from tests.support.installation import PROGRAM, Ended, call
 
 ROOT: Final = Path(__file__).parents[2]
 LOCKED_OUT: Final = ROOT / "docs" / "how-to" / "locked-out.md"
@@ -55,13 +54,4 @@ def words_of(command: str) -> list[str]:
 
 def type_in(command: str, folder: Path) -> Ended:
     """Type a command of the guide in a folder, and wait for its end."""
-    done = subprocess.run(
-        words_of(command),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env=ENVIRONMENT,
-    )
-    return Ended(done.returncode, done.stdout, done.stderr)
+    return call(*words_of(command), folder=folder)

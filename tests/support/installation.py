@@ -53,6 +53,21 @@ class Ended:
     err: str
 
 
+def call(*command: str, folder: Path | None = None, given: str = "") -> Ended:
+    """Run a program in a folder, with *given* as its standard input, and wait for its end."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=ENVIRONMENT,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
 @dataclass(frozen=True)
 class Installation:
     """A values.yaml and a data folder.
@@ -84,15 +99,7 @@ class Installation:
 
     def command(self, *arguments: str) -> Ended:
         """Run a command on the folder."""
-        done = subprocess.run(
-            [*PROGRAM, *arguments, "--data-dir", str(self.folder.root)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-            env=ENVIRONMENT,
-        )
-        return Ended(done.returncode, done.stdout, done.stderr)
+        return call(*PROGRAM, *arguments, "--data-dir", str(self.folder.root))
 
     def up_once(self, active: str, rolling: str = "", **sections: object) -> Ended:
         """Write values.yaml and reconcile to the end."""

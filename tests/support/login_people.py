@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import secrets
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -21,12 +22,17 @@ from practicus_mfa.storage.engine import database_now
 from practicus_mfa.storage.sessions import NewSession
 from practicus_mfa.storage.users import NewUser
 from tests.support.installation import secret_of
+from tests.support.login_site import DOMAIN, login_site
 from tests.support.people import PASSWORD
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from practicus_mfa.storage.engine import Database
     from tests.support.login_site import Site
+    from tests.support.postgres import PostgresServer
 
 DEFAULT_RULES: Final[dict[str, dict[str, Any]]] = {
     "mfa": {"enabled": True, "mandatory": False, "mandatoryForSysAdmins": False, "gracePeriodDays": 0},
@@ -154,3 +160,24 @@ class LoginPeople:
     def _update(self, table: Table, person: Person, **values: object) -> None:
         with self.db.write() as connection:
             connection.execute(update(table).where(table.c.user_id == self.id_of(person)).values(values))
+
+
+@contextmanager
+def served_people(
+    server: PostgresServer,
+    root: Path,
+    **sections: Any,  # noqa: ANN401 - as login_site takes them
+) -> Iterator[LoginPeople]:
+    """Run a log-in service over a database of its own during the ``with``, and give its people: nobody yet.
+
+    Args:
+        server: Where the database is made.
+        root: An empty folder.
+        sections: Of values.yaml.
+    """
+    url = server.url(server.create_database())
+    with (
+        login_site(root, database_url=url, login={"cookieDomain": DOMAIN}, **sections) as site,
+        site.installation.database() as db,
+    ):
+        yield LoginPeople(site, db)

@@ -9,8 +9,7 @@ import pytest
 from tests.support import browser
 from tests.support.browser import log_in
 from tests.support.held_up_rotation import hold_up_a_rotation
-from tests.support.login_people import DEFAULT_RULES, LoginPeople
-from tests.support.login_site import DOMAIN, login_site
+from tests.support.login_people import DEFAULT_RULES, LoginPeople, served_people
 from tests.support.many_users import MANY, many_people
 
 if TYPE_CHECKING:
@@ -27,17 +26,11 @@ def running(
     postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LoginPeople]:
     """The service of these tests, in the place of the one that the others share."""
-    url = postgres_server.url(postgres_server.create_database())
     root = tmp_path_factory.mktemp("crowd")
-    with (
-        login_site(
-            root, database_url=url, login={"cookieDomain": DOMAIN}, userLogin=dict(DEFAULT_RULES)
-        ) as site,
-        site.installation.database() as db,
-    ):
-        hold_up_a_rotation(site, db)
-        many_people(db, many=MANY)
-        yield LoginPeople(site, db)
+    with served_people(postgres_server, root, userLogin=dict(DEFAULT_RULES)) as people:
+        hold_up_a_rotation(people.site, people.db)
+        many_people(people.db, many=MANY)
+        yield people
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,7 @@ import pytest
 
 from tests.support.admin_browser import choose, found, go_to_list, listed, look_for, main_text, named
 from tests.support.browser import log_in, path_of, press
-from tests.support.login_people import LoginPeople
-from tests.support.login_site import DOMAIN, login_site
+from tests.support.login_people import LoginPeople, served_people
 from tests.support.many_users import MANY, many_people
 
 if TYPE_CHECKING:
@@ -25,13 +24,8 @@ def running(
     postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LoginPeople]:
     """A service that nobody else uses: these tests count everybody."""
-    url = postgres_server.url(postgres_server.create_database())
-    root = tmp_path_factory.mktemp("numbers")
-    with (
-        login_site(root, database_url=url, login={"cookieDomain": DOMAIN}) as site,
-        site.installation.database() as db,
-    ):
-        yield LoginPeople(site, db)
+    with served_people(postgres_server, tmp_path_factory.mktemp("numbers")) as people:
+        yield people
 
 
 def test_one_user_none_that_fits_and_a_hundred_thousand_and_one(page: Page, people: LoginPeople) -> None:

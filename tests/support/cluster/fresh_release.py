@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from practicus_mfa.kube.connect import connect
 from tests.support.chart import Helm
 from tests.support.cluster import ways
 from tests.support.cluster.login_release import LoginRelease
@@ -44,15 +43,7 @@ def fresh_release(
     plane = nodes.plane
     helm = Helm(program(by), kubeconfig=plane.kubeconfig)
     namespace = plane.create_namespace()
-    client, _ = connect(kubeconfig=plane.kubeconfig)
-    installation = ClusterInstallation(
-        root=root,
-        database_url=database_url,
-        cluster=client,
-        kubeconfig=plane.kubeconfig,
-        namespace=namespace,
-        name=RELEASE,
-    )
+    installation = ClusterInstallation.within(plane, namespace, root, database_url, name=RELEASE)
     try:
         yield LoginRelease(nodes, helm, installation)
     finally:

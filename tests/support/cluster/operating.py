@@ -15,6 +15,7 @@ from practicus_mfa.core.parse.values import read_values
 from practicus_mfa.crypto.keys import HeldKeys, id_of
 from practicus_mfa.documents import dump_yaml
 from practicus_mfa.kube.children import keyring_name
+from practicus_mfa.kube.connect import connect
 from practicus_mfa.kube.objects import EVENTS, JOBS, POLICIES, SECRETS, Tree
 from practicus_mfa.reconciler.cluster.keyring_secrets import KeyringSecrets
 from practicus_mfa.storage.versions import upgrade
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from practicus_mfa.core.keyring import Keyring
     from practicus_mfa.kube.client import Cluster
+    from tests.support.cluster import access
 
 NAME = "practicus-mfa"
 READY_SECONDS = 240.0
@@ -76,6 +78,29 @@ class ClusterInstallation(Installation):
     kubeconfig: Path = field(kw_only=True)
     namespace: str = field(kw_only=True)
     name: str = NAME
+
+    @classmethod
+    def within(
+        cls, plane: access.Cluster, namespace: str, root: Path, database_url: str, *, name: str = NAME
+    ) -> ClusterInstallation:
+        """Return the installation of a namespace that is there; nothing is applied yet.
+
+        Args:
+            plane: The cluster, by its administrator.
+            namespace: Where the release is to be.
+            root: For its files.
+            database_url: An empty database.
+            name: The release's.
+        """
+        client, _ = connect(kubeconfig=plane.kubeconfig)
+        return cls(
+            root=root,
+            database_url=database_url,
+            cluster=client,
+            kubeconfig=plane.kubeconfig,
+            namespace=namespace,
+            name=name,
+        )
 
     # --- what a platform team does ---------------------------------------------------------------
 

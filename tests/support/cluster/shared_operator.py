@@ -12,7 +12,6 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from practicus_mfa.kube.children import archive_name
-from practicus_mfa.kube.connect import connect
 from practicus_mfa.kube.objects import POLICIES, SECRETS
 from tests.support.cluster.operating import ClusterInstallation
 from tests.support.cluster.pretend_node import PretendNode
@@ -86,12 +85,4 @@ def shared_operator(access: Cluster, root: Path) -> Iterator[SharedOperator]:
 
 
 def _installation(access: Cluster, root: Path, namespace: str, url: str, name: str) -> ClusterInstallation:
-    client, _ = connect(kubeconfig=access.kubeconfig)
-    return ClusterInstallation(
-        root=root,
-        database_url=url,
-        cluster=client,
-        kubeconfig=access.kubeconfig,
-        namespace=namespace,
-        name=name,
-    )
+    return ClusterInstallation.within(access, namespace, root, url, name=name)

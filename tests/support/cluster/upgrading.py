@@ -19,7 +19,6 @@ import yaml
 from sqlalchemy import inspect, text
 
 from practicus_mfa.crypto.totp import secret_text
-from practicus_mfa.kube.connect import connect
 from practicus_mfa.kube.definition import NUMBER
 from practicus_mfa.storage.schema import SCHEMA
 from tests.support import chart, releases
@@ -146,14 +145,8 @@ def upgrading(
     nodes.node.load(image)
     plane = nodes.plane
     namespace = plane.create_namespace()
-    client, _ = connect(kubeconfig=plane.kubeconfig)
-    installation = ClusterInstallation(
-        root=root / "installation",
-        database_url=database_url,
-        cluster=client,
-        kubeconfig=plane.kubeconfig,
-        namespace=namespace,
-        name=NAME,
+    installation = ClusterInstallation.within(
+        plane, namespace, root / "installation", database_url, name=NAME
     )
     program = Helm(ways.find(helm), kubeconfig=plane.kubeconfig)
     before, after = (Release(nodes, program, installation) for _ in range(2))

@@ -26,7 +26,7 @@ from tests.support.cluster.access import Cluster, KubectlError
 from tests.support.cluster.control_plane import ControlPlane
 from tests.support.cluster.control_plane_programs import ControlPlanePrograms
 from tests.support.postgres_programs import in_ci
-from tests.support.waiting import until
+from tests.support.waiting import until_it_succeeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,18 +125,14 @@ def install_definitions(cluster: Cluster) -> None:
 def await_definitions(cluster: Cluster) -> None:
     """Wait until every definition is established, and its kind is among those that clients find."""
 
-    def served() -> bool:
+    def look() -> None:
         # It fails at once where a definition is so new that it has no conditions.
-        try:
-            cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-            names = cluster.kubectl("get", "crd", "-o=jsonpath={.items[*].metadata.name}").split()
-            # kubectl, Helm and kopf look for a kind in the list of all kinds, which follows a moment later.
-            cluster.kubectl("get", ",".join(names), "--all-namespaces", "-o=name")
-        except KubectlError:
-            return False
-        return True
+        cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        names = cluster.kubectl("get", "crd", "-o=jsonpath={.items[*].metadata.name}").split()
+        # kubectl, Helm and kopf look for a kind in the list of all kinds, which follows a moment later.
+        cluster.kubectl("get", ",".join(names), "--all-namespaces", "-o=name")
 
-    until(served, "the established definitions")
+    until_it_succeeds(look, "the established definitions", despite=KubectlError)
 
 
 @contextmanager
