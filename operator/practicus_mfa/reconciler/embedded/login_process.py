@@ -80,16 +80,12 @@ class LoginProcess:
             self._written = ""
             return
         address = f"[{self._port.address}]" if ":" in self._port.address else self._port.address
-        service = {
-            **service_tree(values, self._port.number),
-            "listen": f"{address}:{self._port.number}",
-            "metricsAddress": "",
-        }
-        text = dump_yaml(service)
+        service = service_tree(values, self._port.number)
+        text = dump_yaml({**service, "listen": f"{address}:{self._port.number}", "metricsAddress": ""})
         if text == self._written:
             return
         write_secretly(self._folder.login_config, text)
-        self._written, self._origin = text, login_config(service_tree(values, self._port.number)).origin
+        self._written, self._origin = text, login_config(service).origin
         self.stop()
         self._due, self._pause, self._told = float("-inf"), FIRST_PAUSE, ""
 
